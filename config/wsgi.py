@@ -1,0 +1,14 @@
+"""What gunicorn serves; it refuses to start with a setting missing, and says which."""
+
+import os
+import sys
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.core.checks import Error, run_checks  # noqa: E402  # settings must be named first
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+application = get_wsgi_application()
+
+if findings := [f for f in run_checks(tags=["perennial"], databases=["default"]) if isinstance(f, Error)]:
+    sys.exit("\n".join(f"{f.id}: {f.msg} {f.hint or ''}" for f in findings))

@@ -1,0 +1,424 @@
+"""The facts: who the customers are, what they ordered, what was said, what went wrong, who paid when."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from customers.querysets import CustomerQuerySet, OfCustomerQuerySet
+from tenants.base import FixedPointField, MoneyField, TenantForeignKey, TenantModel, manager
+from tenants.models import Member
+
+DEFAULT_SOURCE = "import"
+
+
+class Channel(models.TextChoices):
+    PHONE = "phone", _("Phone")
+    VISIT = "visit", _("Visit")
+    WECHAT = "wechat", _("WeChat")
+    SMS = "sms", _("SMS")
+    EMAIL = "email", _("E-mail")
+    APP = "app", _("App")
+    STORE = "store", _("Store")
+
+
+class TouchKind(models.TextChoices):
+    """What a contact was for; the cadence counts each kind by itself."""
+
+    DEEP_TALK = "deep_talk", _("Deep talk")
+    LIGHT_TOUCH = "light_touch", _("Light touch")
+    REVIEW = "review", _("Review meeting")
+    REPORT = "report", _("Report")
+    MESSAGE = "message", _("Automatic message")
+
+
+class Tag(TenantModel):
+    """A word that people put on customers."""
+
+    name = models.CharField(_("name"), max_length=40)
+
+    class Meta(TenantModel.Meta):
+        ordering: ClassVar[list[str]] = ["name"]
+        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "name", name="tag_name_uniq")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Customer(TenantModel):
+    """A firm or person that buys, with an A owner who looks after it and a B owner who covers."""
+
+    name = models.CharField(_("name"), max_length=200)
+    # Lower case, for search with an operator that the wall lets into an index (`^@`); kept by save().
+    search_name = models.CharField(max_length=200, editable=False)
+    country = models.CharField(_("country"), max_length=60, blank=True)
+    city = models.CharField(_("city"), max_length=80, blank=True)
+    industry = models.CharField(_("industry"), max_length=80, blank=True)
+    owner_a = TenantForeignKey(
+        Member, models.PROTECT, null=True, blank=True, related_name="owned_customers", verbose_name=_("A owner")
+    )
+    owner_b = TenantForeignKey(
+        Member, models.PROTECT, null=True, blank=True, related_name="covered_customers", verbose_name=_("B owner")
+    )
+    tags = models.ManyToManyField(Tag, through="CustomerTag", blank=True, verbose_name=_("tags"))
+    since = models.DateField(_("customer since"), null=True, blank=True)
+    closed_on = models.DateField(_("closed on"), null=True, blank=True)
+    note = models.TextField(_("note"), blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = manager(CustomerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        indexes: ClassVar[list[Any]] = [
+            # The list in its own order, page by page; and search by the beginning of the name.
+            models.Index(fields=["tenant", "search_name", "id"], name="customer_by_name"),
+            # Lists of the API, and `updated_since`.
+            models.Index(fields=["tenant", "updated_at", "id"], name="customer_by_update"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.search_name = self.name.lower()
+        if (fields := kwargs.get("update_fields")) is not None and "name" in fields:
+            kwargs["update_fields"] = {*fields, "search_name"}
+        super().save(*args, **kwargs)
+
+
+class CustomerTag(TenantModel):
+    customer = TenantForeignKey(Customer, models.CASCADE)
+    tag = TenantForeignKey(Tag, models.CASCADE)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "customer", "tag", name="customer_tag_uniq")]
+
+
+class ExternalId(TenantModel):
+    """What another system calls a customer: one name per source, several sources per customer."""
+
+    customer = TenantForeignKey(Customer, models.CASCADE, related_name="external_ids")
+    source = models.CharField(_("source"), max_length=30)
+    value = models.CharField(_("external id"), max_length=100)
+
+    class Meta(TenantModel.Meta):
+        ordering: ClassVar[list[str]] = ["source", "value"]
+        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "source", "value", name="external_id_uniq")]
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.value}"
+
+
+class Contact(TenantModel):
+    """A person at a customer, with what they like and what they agreed to."""
+
+    class Consent(models.TextChoices):
+        UNKNOWN = "unknown", _("not asked")
+        GIVEN = "given", _("given")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    customer = TenantForeignKey(Customer, models.CASCADE, related_name="contacts", verbose_name=_("customer"))
+    source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
+    external_id = models.CharField(_("external id"), max_length=100, blank=True)
+    name = models.CharField(_("name"), max_length=120)
+    title = models.CharField(_("position"), max_length=80, blank=True)
+    email = models.EmailField(_("e-mail address"), blank=True)
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    wechat = models.CharField(_("WeChat"), max_length=60, blank=True)
+    birthday = models.DateField(_("birthday"), null=True, blank=True)
+    channel = models.CharField(_("preferred channel"), max_length=10, choices=Channel.choices, blank=True)
+    language = models.CharField(_("language"), max_length=10, blank=True)
+    consent = models.CharField(_("consent"), max_length=10, choices=Consent.choices, default=Consent.UNKNOWN)
+    consent_on = models.DateField(_("consent asked on"), null=True, blank=True)
+    is_main = models.BooleanField(_("first to ask"), default=False)
+    left_on = models.DateField(_("left on"), null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = manager(OfCustomerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                "tenant", "source", "external_id", name="contact_external_id_uniq", condition=~models.Q(external_id="")
+            )
+        ]
+        indexes: ClassVar[list[Any]] = [models.Index(fields=["tenant", "updated_at", "id"], name="contact_by_update")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Product(TenantModel):
+    """An article; one without a category counts as a category of its own."""
+
+    source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
+    external_id = models.CharField(_("external id"), max_length=100)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    category = models.CharField(_("category"), max_length=80, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint("tenant", "source", "external_id", name="product_external_id_uniq")
+        ]
+        indexes: ClassVar[list[Any]] = [models.Index(fields=["tenant", "updated_at", "id"], name="product_by_update")]
+
+    def __str__(self) -> str:
+        return self.name or self.external_id
+
+
+class Order(TenantModel):
+    """An order or a credit note. Its net money is in the tenant's currency, its lines in its own."""
+
+    class Kind(models.TextChoices):
+        ORDER = "order", pgettext_lazy("purchase", "Order")
+        CREDIT_NOTE = "credit_note", _("Credit note")
+
+    class Status(models.TextChoices):
+        PLACED = "placed", _("placed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    customer = TenantForeignKey(Customer, models.PROTECT, related_name="orders", verbose_name=_("customer"))
+    source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
+    external_id = models.CharField(_("number"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices, default=Kind.ORDER)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.PLACED)
+    placed_at = models.DateTimeField(_("placed"))
+    # The tenant's local day: what every window and rollup counts by.
+    placed_on = models.DateField(editable=False)
+    currency = models.CharField(_("currency"), max_length=3)
+    rate = FixedPointField(_("exchange rate"), places=8, default=Decimal(1))
+    net = MoneyField(_("net money"))
+    due_on = models.DateField(_("due"), null=True, blank=True)
+    paid_on = models.DateField(_("paid"), null=True, blank=True)
+    # What the order said when it last came in: the same again changes nothing (rules/orders.py).
+    digest = models.CharField(max_length=32, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = manager(OfCustomerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint("tenant", "source", "external_id", name="order_external_id_uniq")
+        ]
+        indexes: ClassVar[list[Any]] = [
+            # A customer's orders, newest first; and the rollup of the months a write touched.
+            models.Index(fields=["tenant", "customer", "-placed_on", "-id"], name="order_of_customer"),
+            # The night's partial months.
+            models.Index(fields=["tenant", "placed_on"], name="order_by_day"),
+            models.Index(fields=["tenant", "updated_at", "id"], name="order_by_update"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class OrderLine(TenantModel):
+    """One article of an order; money = quantity × unit price, to four decimals."""
+
+    order = TenantForeignKey(Order, models.CASCADE, related_name="lines")
+    position = models.PositiveIntegerField()
+    product = TenantForeignKey(Product, models.PROTECT, related_name="+")
+    quantity = FixedPointField(_("quantity"), places=4)
+    unit_price = FixedPointField(_("unit price"), places=6)
+    money = MoneyField(_("money"))
+
+    class Meta(TenantModel.Meta):
+        ordering: ClassVar[list[str]] = ["position"]
+        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "order", "position", name="order_line_uniq")]
+
+
+class Activity(TenantModel):
+    """The monthly rollup of a customer's orders, kept right by every write (services.refresh_activity).
+
+    `days` has bit n−1 set when an order (not a credit note) was placed on day n of the month, so the
+    rollup still knows every order day.
+    """
+
+    pk = models.CompositePrimaryKey("tenant_id", "customer_id", "month")
+    customer = TenantForeignKey(Customer, models.CASCADE, related_name="activity")
+    month = models.DateField()
+    orders = models.IntegerField()
+    credit_notes = models.IntegerField()
+    net = MoneyField()
+    days = models.BigIntegerField()
+
+    class Meta(TenantModel.Meta):
+        indexes: ClassVar[list[Any]] = [
+            # Charts of one customer; windows of the whole tenant.
+            models.Index(fields=["tenant", "month"], name="activity_by_month")
+        ]
+
+
+class Interaction(TenantModel):
+    """A contact with a customer: who spoke to whom, how, about what, and whether it was answered."""
+
+    class Direction(models.TextChoices):
+        OUTBOUND = "outbound", _("to the customer")
+        INBOUND = "inbound", _("from the customer")
+
+    customer = TenantForeignKey(Customer, models.CASCADE, related_name="interactions", verbose_name=_("customer"))
+    contact = TenantForeignKey(Contact, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("contact"))
+    member = TenantForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by"))
+    source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
+    external_id = models.CharField(_("external id"), max_length=100, blank=True)
+    at = models.DateTimeField(_("when"), default=timezone.now)
+    channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices)
+    direction = models.CharField(
+        _("direction"), max_length=10, choices=Direction.choices, default=Direction.OUTBOUND
+    )
+    kind = models.CharField(_("kind"), max_length=12, choices=TouchKind.choices, default=TouchKind.LIGHT_TOUCH)
+    topic = models.CharField(_("topic"), max_length=60, blank=True)
+    answered = models.BooleanField(_("answered"), null=True, blank=True)
+    solved = models.BooleanField(_("solved the first time"), null=True, blank=True)
+    note = models.TextField(_("note"), blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = manager(OfCustomerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                "tenant", "source", "external_id", name="interaction_external_id_uniq", condition=~models.Q(external_id="")
+            )
+        ]
+        indexes: ClassVar[list[Any]] = [
+            # A customer's last contacts; the last touch of each kind.
+            models.Index(fields=["tenant", "customer", "-at"], name="interaction_of_customer"),
+            models.Index(fields=["tenant", "updated_at", "id"], name="interaction_by_update"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_channel_display()} {self.at:%Y-%m-%d}"
+
+
+class Complaint(TenantModel):
+    """Something went wrong for a customer; solved the first time, later, or not yet."""
+
+    class Severity(models.TextChoices):
+        MINOR = "minor", _("minor")
+        NORMAL = "normal", pgettext_lazy("severity", "normal")
+        SERIOUS = "serious", _("serious")
+
+    customer = TenantForeignKey(Customer, models.CASCADE, related_name="complaints", verbose_name=_("customer"))
+    order = TenantForeignKey(Order, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("order"))
+    source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
+    external_id = models.CharField(_("external id"), max_length=100, blank=True)
+    opened_at = models.DateTimeField(_("opened"), default=timezone.now)
+    topic = models.CharField(_("topic"), max_length=60)
+    severity = models.CharField(_("severity"), max_length=10, choices=Severity.choices, default=Severity.NORMAL)
+    text = models.TextField(_("what happened"), blank=True)
+    solved_at = models.DateTimeField(_("solved"), null=True, blank=True)
+    first_time = models.BooleanField(_("solved the first time"), null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = manager(OfCustomerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                "tenant", "source", "external_id", name="complaint_external_id_uniq", condition=~models.Q(external_id="")
+            )
+        ]
+        indexes: ClassVar[list[Any]] = [models.Index(fields=["tenant", "customer", "-opened_at"], name="complaint_of_customer")]
+
+    def __str__(self) -> str:
+        return self.topic
+
+
+class Import(TenantModel):
+    """One delivered file and what became of each of its rows."""
+
+    class Kind(models.TextChoices):
+        ORDERS = "orders", _("orders")
+        CUSTOMERS = "customers", _("customers")
+        CONTACTS = "contacts", _("contacts")
+        PRODUCTS = "products", _("products")
+        INTERACTIONS = "interactions", _("interactions")
+
+    class Status(models.TextChoices):
+        UPLOADED = "uploaded", _("waiting for the columns")
+        QUEUED = "queued", _("waiting")
+        READING = "reading", _("reading the file")
+        WRITING = "writing", _("writing")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    source = models.CharField(_("source"), max_length=30, default=DEFAULT_SOURCE)
+    filename = models.CharField(_("file"), max_length=200)
+    path = models.CharField(max_length=500)  # the file itself, where the worker reads it
+    mapping = models.JSONField(default=dict)
+    dry_run = models.BooleanField(_("try only"), default=False)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.UPLOADED)
+    # Lines of the file.
+    rows = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    # Records: an order of ten lines is one.
+    created = models.BigIntegerField(default=0)
+    updated = models.BigIntegerField(default=0)
+    unchanged = models.BigIntegerField(default=0)
+    # Progress: bytes while reading, pieces while writing.
+    done_part = models.BigIntegerField(default=0)
+    whole = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True)
+    member = TenantForeignKey(Member, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta(TenantModel.Meta):
+        ordering: ClassVar[list[str]] = ["-id"]
+        indexes: ClassVar[list[Any]] = [models.Index(fields=["tenant", "-id"], name="import_newest")]
+
+    def __str__(self) -> str:
+        return self.filename
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in {self.Status.QUEUED, self.Status.READING, self.Status.WRITING}
+
+    @property
+    def percent(self) -> int:
+        """How far it is, 0 to 100; reading and writing count half each."""
+        if self.status == self.Status.DONE:
+            return 100
+        part = min(50, 50 * self.done_part // self.whole) if self.whole else 0
+        return part + (50 if self.status == self.Status.WRITING else 0)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+class ColumnMapping(TenantModel):
+    """The columns of a kind of file, as they were last said for these headers."""
+
+    kind = models.CharField(max_length=12, choices=Import.Kind.choices)
+    headers = models.CharField(max_length=32)  # digest of the file's header row
+    mapping = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "kind", "headers", name="column_mapping_uniq")]
+
+
+def month_of(day: dt.date) -> dt.date:
+    """The first day of the month, as the rollup names it."""
+    return day.replace(day=1)

@@ -1,0 +1,72 @@
+"""What to do next, and by when: one kind of row, whoever raised it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from customers.models import Channel, Contact, Customer, Interaction, TouchKind
+from customers.querysets import OfCustomerQuerySet
+from tenants.base import TenantForeignKey, TenantModel, manager
+from tenants.models import Member
+
+
+class FollowUp(TenantModel):
+    """Somebody should get in touch with a customer, for a reason, by a day.
+
+    Unique by (customer, rule, period): the night may ask for it as often as it likes.
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "open", pgettext_lazy("follow-up", "open")
+        DONE = "done", _("done")
+        CANCELLED = "cancelled", _("no longer needed")
+
+    customer = TenantForeignKey(Customer, models.CASCADE, related_name="follow_ups", verbose_name=_("customer"))
+    contact = TenantForeignKey(Contact, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("contact"))
+    assignee = TenantForeignKey(
+        Member, models.PROTECT, null=True, blank=True, related_name="follow_ups", verbose_name=_("assigned to")
+    )
+    kind = models.CharField(_("kind"), max_length=12, choices=TouchKind.choices)
+    channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.PHONE)
+    rule = models.CharField(max_length=40)  # "cadence:light_touch", "signal:order_silence", "manual"
+    period = models.CharField(max_length=40)
+    # Why it is here: facts, from which reasons.py makes a phrase in the reader's language.
+    facts = models.JSONField(default=dict)
+    due_on = models.DateField(_("due"))
+    due_at = models.DateTimeField(_("due at"), null=True, blank=True)
+    # money at risk × weight of the reason (rules/ranking.py); Today multiplies by the urgency of the clock.
+    priority = models.BigIntegerField(default=0)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.OPEN)
+    snoozed_until = models.DateField(_("snoozed until"), null=True, blank=True)
+    snooze_reason = models.CharField(_("why snoozed"), max_length=120, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = TenantForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+")
+    interaction = TenantForeignKey(Interaction, models.SET_NULL, null=True, blank=True, related_name="+")
+    policy_version = models.IntegerField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = manager(OfCustomerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint("tenant", "customer", "rule", "period", name="follow_up_uniq")
+        ]
+        indexes: ClassVar[list[Any]] = [
+            # Today's queue of one person.
+            models.Index(
+                fields=["tenant", "assignee", "due_on"], name="follow_up_queue", condition=models.Q(status="open")
+            ),
+            # Today's queue of everybody.
+            models.Index(fields=["tenant", "due_on"], name="follow_up_due", condition=models.Q(status="open")),
+            # What a person closed today.
+            models.Index(fields=["tenant", "closed_at"], name="follow_up_closed"),
+            models.Index(fields=["tenant", "updated_at", "id"], name="follow_up_by_update"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.period}"

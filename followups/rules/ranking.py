@@ -1,0 +1,61 @@
+"""What comes first on Today: money at risk, the weight of the reason, and how late it is.
+
+Everything is whole numbers, and each rule is written so that SQL says the same in one line
+(docs/rules/followups.md).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final, Literal
+
+import polars as pl
+
+Level = Literal["routine", "mild", "moderate", "severe"]
+
+LEVEL_WEIGHTS: Final[dict[Level, int]] = {"routine": 1, "mild": 2, "moderate": 3, "severe": 5}
+"""How much a reason weighs: routine is a cadence's touch, the others are alert levels."""
+
+LEAST_WORTH: Final = 10_000
+"""Points (one unit of currency): a customer without money this year still ranks, by risk and reason."""
+
+LEAST_RISK: Final = 20
+"""Percent: a customer in perfect health is still one fifth at risk, or nobody would keep in touch."""
+
+UNKNOWN_RISK: Final = 50
+"""Percent, for a customer without a score."""
+
+URGENCY_FUTURE: Final = 50
+URGENCY_TODAY: Final = 100
+URGENCY_PER_DAY: Final = 25
+URGENCY_MOST_DAYS: Final = 8
+
+
+def priority(money: pl.Expr, score: pl.Expr, level: pl.Expr) -> pl.Expr:
+    """Money at risk * weight of the reason, Int64: points * percent.
+
+    `money`: points of net money of the last 12 months; `score`: health 0 to 100 or null; `level`: one of
+    LEVEL_WEIGHTS (another one raises polars' InvalidOperationError). `priority_of` is the same for one
+    follow-up.
+    """
+    worth = pl.max_horizontal(money.cast(pl.Int64).fill_null(0), pl.lit(LEAST_WORTH, dtype=pl.Int64))
+    risk = pl.max_horizontal((100 - score.cast(pl.Int64)).fill_null(UNKNOWN_RISK), pl.lit(LEAST_RISK, dtype=pl.Int64))
+    return worth // 100 * risk * level.replace_strict(dict(LEVEL_WEIGHTS), return_dtype=pl.Int64)
+
+
+def priority_of(money: int, score: int | None, level: Level) -> int:
+    """The priority of one follow-up, as `priority` gives it for columns."""
+    risk = UNKNOWN_RISK if score is None else 100 - score
+    return max(money, LEAST_WORTH) // 100 * max(risk, LEAST_RISK) * LEVEL_WEIGHTS[level]
+
+
+def urgency(due_on: pl.Expr, as_of: dt.date) -> pl.Expr:
+    """Percent by which lateness multiplies the priority, Int64.
+
+    Not due yet: half. Due today: once. Late: a quarter more for each day, at most three times, from the
+    eighth day on: later than that, more lateness says nothing new. A follow-up's rank is
+    `priority // 100 * urgency`. Time alone changes it, so it is reckoned when read and never stored.
+    """
+    late = (pl.lit(as_of) - due_on).dt.total_days()
+    by_lateness = URGENCY_TODAY + URGENCY_PER_DAY * late.clip(0, URGENCY_MOST_DAYS)
+    return pl.when(late < 0).then(pl.lit(URGENCY_FUTURE, dtype=pl.Int64)).otherwise(by_lateness).cast(pl.Int64)

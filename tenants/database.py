@@ -1,0 +1,70 @@
+"""The two database roles: the owner migrates, the app role works and is bound by every wall."""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg2
+from django.conf import settings
+from django.db import connections
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Model
+
+OWNER = "owner"
+
+
+class OwnerMigrates:
+    """Database router: tables are made through the owner's connection only."""
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        return db == OWNER or OWNER not in connections
+
+    def allow_relation(self, obj1: Model, obj2: Model, **hints: Any) -> bool:
+        return True  # two names of one database
+
+
+def app_role() -> tuple[str, str]:
+    """Name and password of the role that web and workers use."""
+    parts = urlsplit(settings.DATABASE_APP_URL)
+    return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def grant_app_role(using: str, append_only: list[str]) -> None:
+    """Make the app role if it is missing and give it the right to read and write rows, nothing else.
+
+    Runs after every migration. `append_only` tables can be read and added to, never changed.
+    """
+    role, password = app_role()
+    connection = connections[using]
+    quoted = connection.ops.quote_name(role)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user = %s", [role])
+        if cursor.fetchone()[0]:
+            return  # one role for both: config.checks refuses to start with it
+        _make_role(cursor, role, quoted, password)
+        cursor.execute(f"GRANT USAGE ON SCHEMA public TO {quoted}")
+        cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}")
+        cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {quoted}")
+        for table in append_only:
+            cursor.execute(f"REVOKE UPDATE, DELETE ON {connection.ops.quote_name(table)} FROM {quoted}")
+
+
+def _make_role(cursor: CursorWrapper, role: str, quoted: str, password: str) -> None:
+    # Roles belong to the whole server, which test processes and installations share: another one may make
+    # the same role at this moment, and a role that can already sign in needs nothing.
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+    if cursor.fetchone() is None:
+        cursor.execute(
+            f"DO $do$ BEGIN CREATE ROLE {quoted} LOGIN NOINHERIT PASSWORD %s; "
+            "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $do$",
+            [password],
+        )
+    elif password and not _signs_in():
+        cursor.execute(f"ALTER ROLE {quoted} LOGIN PASSWORD %s", [password])
+
+
+def _signs_in() -> bool:
+    try:
+        psycopg2.connect(settings.DATABASE_APP_URL, connect_timeout=10).close()
+    except psycopg2.OperationalError:
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""The event log: one row for every write, in its transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextvars import ContextVar
+from decimal import Decimal
+from typing import Any
+
+from django.db import models
+
+from tenants.models import Event, Member
+
+# Who is at work: the middleware and the API set it, jobs leave it empty.
+acting_member: ContextVar[Member | None] = ContextVar("acting_member", default=None)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, models.Model):
+        return value.pk
+    if isinstance(value, Decimal | dt.date):
+        return str(value)
+    return value
+
+
+def changes_of(obj: models.Model, values: dict[str, Any]) -> dict[str, list[Any]]:
+    """`{field: [before, after]}` for the values that differ from the row's own."""
+    found = {}
+    for name, after in values.items():
+        before = getattr(obj, name)
+        if before != after:
+            found[name] = [_plain(before), _plain(after)]
+    return found
+
+
+def record(
+    verb: str, obj: models.Model, changes: dict[str, Any] | None = None, *, policy_version: int | None = None
+) -> Event:
+    """Write down that `verb` happened to `obj`; call it inside the transaction that did it.
+
+    `changes` holds JSON values; the customer is found on the object itself.
+    """
+    name = obj._meta.model_name or ""
+    customer_id = obj.pk if name == "customer" else getattr(obj, "customer_id", None)
+    return Event.objects.create(
+        actor=acting_member.get(),
+        verb=verb,
+        object_type=name,
+        object_id=obj.pk,
+        customer_id=customer_id,
+        changes=changes or {},
+        policy_version=policy_version,
+    )

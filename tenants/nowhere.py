@@ -1,0 +1,5 @@
+"""The URL configuration of a place that does not exist, or not for this person: every path is a 404."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,65 @@
+"""Who may do what: one vocabulary for roles, pages and API scopes.
+
+A permission is `<resource>:<read|write|…>`. A member may what the role lists; a token may what its scopes
+and its member's role both list. `tests/contracts/test_permissions.py` runs every URL as every role.
+"""
+
+from typing import Final
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    ACCOUNT_MANAGER = "account_manager", _("Account manager")
+    TEAM_LEAD = "team_lead", _("Team lead")
+    EXECUTIVE = "executive", _("Executive")
+    ADMIN = "admin", _("Administrator")
+    INTEGRATION = "integration", _("Integration")
+
+
+_FACTS = ("customers", "contacts", "products", "orders", "interactions", "complaints")
+_READ_FACTS = frozenset(f"{fact}:read" for fact in _FACTS)
+_WRITE_FACTS = frozenset(f"{fact}:write" for fact in _FACTS)
+_READ_DERIVED = frozenset({"tiers:read", "scores:read", "follow-ups:read", "alerts:read"})
+
+_ACCOUNT_MANAGER = (
+    _READ_FACTS
+    | _READ_DERIVED
+    | {"customers:write", "contacts:write", "interactions:write", "complaints:write"}
+    | {"customers:export", "follow-ups:write", "policy:read"}
+)
+_TEAM_LEAD = _ACCOUNT_MANAGER | {"follow-ups:assign", "imports:read", "runs:read", "policy:write", "members:read"}
+_EXECUTIVE = _READ_FACTS | _READ_DERIVED | {"customers:export", "runs:read", "policy:read", "members:read"}
+_INTEGRATION = _READ_FACTS | _WRITE_FACTS | _READ_DERIVED | {"follow-ups:write", "imports:read", "imports:write"}
+_ADMIN = _TEAM_LEAD | _WRITE_FACTS | {"imports:write", "members:write", "tokens:write", "runs:write", "events:read"}
+
+ROLE_PERMISSIONS: Final[dict[str, frozenset[str]]] = {
+    Role.ACCOUNT_MANAGER: frozenset(_ACCOUNT_MANAGER),
+    Role.TEAM_LEAD: frozenset(_TEAM_LEAD),
+    Role.EXECUTIVE: frozenset(_EXECUTIVE),
+    Role.ADMIN: frozenset(_ADMIN),
+    Role.INTEGRATION: frozenset(_INTEGRATION),
+}
+PERMISSIONS: Final[frozenset[str]] = frozenset().union(*ROLE_PERMISSIONS.values())
+
+# Who sees every customer of the tenant; the others see their own and covered ones, or their team's.
+SEES_ALL: Final = frozenset({Role.EXECUTIVE, Role.ADMIN, Role.INTEGRATION})
+
+
+def permissions_of(role: str) -> frozenset[str]:
+    """What a role may do.
+
+    Raises KeyError for a role that does not exist.
+    """
+    return ROLE_PERMISSIONS[role]
+
+
+def check_known(permission: str) -> str:
+    """The permission itself.
+
+    Raises LookupError for a name that no role lists: a misspelt permission must not read as "no".
+    """
+    if permission not in PERMISSIONS:
+        raise LookupError(f"Unknown permission {permission!r}")
+    return permission

@@ -1,0 +1,20 @@
+"""Reading: whose tenant is it, and who is in it."""
+
+from tenants.context import across_tenants, tenant_scope
+from tenants.models import Member, Tenant, User
+
+
+def memberships_of(user: User) -> list[Member]:
+    """A person's active memberships in all active tenants, by the tenant's name: the tenant switcher."""
+    with across_tenants("memberships of the signed-in person", user=user):
+        return list(
+            Member.objects.filter(user=user, is_active=True, tenant__is_active=True)
+            .select_related("tenant")
+            .order_by("tenant__name")
+        )
+
+
+def member_in(tenant: Tenant, user: User) -> Member | None:
+    """The person's active membership in a tenant, or None: stranger and unknown look the same."""
+    with tenant_scope(tenant):
+        return Member.objects.select_related("user", "team").filter(user=user, is_active=True).first()

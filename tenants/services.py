@@ -1,0 +1,130 @@
+"""Writing: tenants, people, tokens."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants.context import current_tenant, tenant_scope
+from tenants.events import record
+from tenants.models import ApiToken, Member, Team, Tenant, User
+from tenants.permissions import permissions_of
+from tenants.policies import pack_document, save_policy
+
+TOKEN_DAYS = 365
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@transaction.atomic
+def create_tenant(
+    *, slug: str, name: str, pack: str, timezone: str, currency: str, country: str = "", language: str = "en"
+) -> Tenant:
+    """Make a firm with the policy of a shipped pack.
+
+    Raises ValidationError naming the field, ValueError for an unknown pack.
+    """
+    document = pack_document(pack)
+    tenant = Tenant(slug=slug, name=name, timezone=timezone, currency=currency, country=country, language=language)
+    tenant.full_clean()
+    tenant.save()
+    with tenant_scope(tenant):
+        save_policy(document, pack=pack, note="")
+    return tenant
+
+
+def create_member(
+    *, email: str, role: str, name: str = "", password: str | None = None, team: Team | None = None, language: str = ""
+) -> Member:
+    """Give a person, known by e-mail address or new, a place in the open scope's tenant.
+
+    An existing person keeps name and password. Raises ValidationError when they are a member already.
+    """
+    permissions_of(role)
+    user = User.objects.filter(email__iexact=email).first()
+    if user is None:
+        user = User.objects.create_user(email, password, name=name or email.split("@")[0], language=language)
+    if Member.objects.filter(user=user).exists():
+        raise ValidationError(_("%(email)s is a member already.") % {"email": email})
+    member = Member.objects.create(user=user, role=role, team=team)
+    record("created", member, {"role": role})
+    return member
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = _ALPHABET[rest] + digits
+    return digits or "0"
+
+
+def _hash(secret: str) -> str:
+    # The secret has 256 random bits: a slow hash would protect nothing and cost every request.
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def create_token(*, member: Member, scopes: Iterable[str], name: str = "", days: int = TOKEN_DAYS) -> tuple[ApiToken, str]:
+    """Make a token for a member; returns the row and the token's text, which is never shown again.
+
+    `scopes` of "all" are every scope of the role. Raises ValidationError for a scope that the role lacks.
+    """
+    allowed = permissions_of(member.role)
+    wanted = set(scopes)
+    if wanted == {"all"}:
+        wanted = set(allowed)
+    if missing := sorted(wanted - allowed):
+        raise ValidationError(
+            _("The role %(role)s has no %(scopes)s.") % {"role": member.role, "scopes": ", ".join(missing)}
+        )
+    # The prefix names the tenant, so that the wall is up before the table is read.
+    prefix = f"{_base36(current_tenant().pk)}x{secrets.token_hex(4)}"
+    secret = secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(
+        member=member,
+        name=name,
+        prefix=prefix,
+        secret_hash=_hash(secret),
+        scopes=sorted(wanted),
+        expires_at=timezone.now() + dt.timedelta(days=days),
+    )
+    record("created", token, {"scopes": token.scopes})
+    return token, f"pn_{prefix}_{secret}"
+
+
+def tenant_of_token(text: str) -> Tenant | None:
+    """The tenant that a token's text names, before anything is proven."""
+    kind, _sep, rest = text.partition("_")
+    number = rest.partition("x")[0]
+    if kind != "pn" or not number or len(number) > 12 or set(number) - set(_ALPHABET):
+        return None
+    return Tenant.objects.filter(pk=int(number, 36), is_active=True).first()
+
+
+def check_token(text: str) -> ApiToken | None:
+    """The usable token with this text in the open scope's tenant, or None. Notes when it was last used."""
+    _kind, _sep, rest = text.partition("_")
+    prefix, _sep, secret = rest.partition("_")
+    token = ApiToken.objects.select_related("member__user").filter(prefix=prefix).first()
+    now = timezone.now()
+    if token is None or not hmac.compare_digest(token.secret_hash, _hash(secret)):
+        return None
+    if not token.is_usable(now) or not token.member.is_active or not token.member.user.is_active:
+        return None
+    if token.last_used_at is None or now - token.last_used_at > dt.timedelta(minutes=5):
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return token
+
+
+def revoke_token(*, token: ApiToken) -> None:
+    """End a token now; it stays listed."""
+    token.revoked_at = timezone.now()
+    token.save(update_fields=["revoked_at"])
+    record("revoked", token)

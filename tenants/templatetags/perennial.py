@@ -1,0 +1,145 @@
+"""Words and numbers as the screens write them: money short and exact, signed changes, dates, health."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from django import template
+from django.utils import formats, timezone, translation
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from tenants.context import active_tenant
+
+register = template.Library()
+
+_SYMBOLS = {"CNY": "¥", "GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥", "HKD": "HK$"}
+MINUS = "\u2212"
+
+
+def symbol(currency: str) -> str:
+    """£ for GBP; a currency without a sign of its own keeps its three letters."""
+    return _SYMBOLS.get(currency, f"{currency}\u00a0")
+
+
+def _chinese() -> bool:
+    return (translation.get_language() or "").startswith("zh")
+
+
+def _currency() -> str:
+    tenant = active_tenant()
+    return tenant.currency if tenant else ""
+
+
+@register.filter
+def money(value: Decimal | None, currency: str = "") -> str:
+    """Exact form, where somebody decides or signs: £6,480 or £6,480.25."""
+    if value is None:
+        return "–"
+    places = 0 if value == value.to_integral_value() else 2
+    text = formats.number_format(abs(value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)), places, use_l10n=True)
+    return f"{MINUS if value < 0 else ''}{symbol(currency or _currency())}{text}"
+
+
+@register.filter
+def short_money(value: Decimal | None, currency: str = "") -> str:
+    """Short form, on strips and axes: £21.7M, £620k; ¥2,170万, from 1亿 ¥1.2亿."""
+    if value is None:
+        return "–"
+    steps = (
+        [(Decimal(10**8), "亿", 1), (Decimal(10**4), "万", 0)]
+        if _chinese()
+        else [(Decimal(10**9), "B", 1), (Decimal(10**6), "M", 1), (Decimal(10**3), "k", 0)]
+    )
+    size, sign = abs(value), MINUS if value < 0 else ""
+    for unit, word, places in steps:
+        if size >= unit:
+            number = (size / unit).quantize(Decimal(1).scaleb(-places))
+            return f"{sign}{symbol(currency or _currency())}{formats.number_format(number, places, use_l10n=True)}{word}"
+    return f"{sign}{symbol(currency or _currency())}{formats.number_format(size.quantize(Decimal(1)), 0, use_l10n=True)}"
+
+
+@register.filter
+def signed(value: int | Decimal | None) -> str:
+    """A change with a true minus: −9, +5, 0."""
+    if value is None:
+        return ""
+    return f"{MINUS if value < 0 else '+' if value > 0 else ''}{abs(value)}"
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{round(value * 100)}%".replace("-", MINUS)
+
+
+@register.filter
+def day(value: dt.date | None) -> str:
+    """20 Nov; another year is named: 20 Nov 2025. In Chinese 11月20日, 2025年11月20日."""
+    if value is None:
+        return "–"
+    this_year = value.year == timezone.localdate().year
+    pattern = ("n月j日" if this_year else "Y年n月j日") if _chinese() else ("j M" if this_year else "j M Y")
+    return str(formats.date_format(value, pattern))
+
+
+@register.filter
+def long_day(value: dt.date | None) -> str:
+    """20 November 2026, 2026年11月20日."""
+    return "–" if value is None else str(formats.date_format(value, "Y年n月j日" if _chinese() else "j F Y"))
+
+
+@register.filter
+def weekday_day(value: dt.date) -> str:
+    """Mon 23 Nov, 周一 11月23日."""
+    return str(formats.date_format(value, "D n月j日" if _chinese() else "D j M"))
+
+
+@register.filter
+def clock(value: dt.datetime | None) -> str:
+    """16:00 in the tenant's zone."""
+    return "" if value is None else timezone.localtime(value).strftime("%H:%M")
+
+
+@register.filter
+def due(value: Any, today: dt.date) -> str:
+    """When a follow-up is due, in words: Today 18:00, 1 day late, Mon 23 Nov."""
+    late = (today - value.due_on).days
+    if late > 0:
+        return ngettext("%(days)d day late", "%(days)d days late", late) % {"days": late}
+    if late == 0:
+        return f"{_('Today')} {clock(value.due_at)}".strip() if value.due_at else _("Today")
+    return weekday_day(value.due_on)
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """An outline from the sprite; with a label it is read out, without one it is decoration."""
+    if label:
+        return format_html('<svg class="icon" role="img" aria-label="{}"><use href="#i-{}"/></svg>', label, name)
+    return format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>', name)
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: Any) -> str:
+    """The address of this page with some parameters changed; None drops one. Filters live in the URL."""
+    parameters = context["request"].GET.copy()
+    for name, value in changes.items():
+        parameters.pop(name, None)
+        if value is not None:
+            parameters[name] = value
+    return f"?{parameters.urlencode()}"
+
+
+@register.filter
+def can(member: Any, permission: str) -> bool:
+    """Whether the member may; a name that does not exist raises."""
+    return bool(member and member.can(permission))
+
+
+@register.filter
+def item(mapping: dict[Any, Any], key: Any) -> Any:
+    return mapping.get(key)
