@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connection
 
 TAG = "perennial"
@@ -24,7 +25,7 @@ def required_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             missing(2, "ALLOWED_HOSTS", "Set it to the names that people type, like perennial.example.com.")
         if not settings.EMAIL_HOST:
             found.append(
-                Warning(
+                checks.Warning(
                     "EMAIL_HOST is not set: password resets are written to files.",
                     hint="Set EMAIL_HOST, EMAIL_HOST_USER and EMAIL_HOST_PASSWORD.",
                     id="perennial.W001",
@@ -36,7 +37,7 @@ def required_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database, TAG)
-def bound_by_the_walls(app_configs: Any, databases: list[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+def bound_by_the_walls(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """The role that works must own nothing and must not bypass row-level security."""
     if not settings.DATABASE_APP_URL or "default" not in (databases or []):
         return []

@@ -16,7 +16,7 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default)
 
 
-def flag(name: str, default: bool) -> bool:
+def flag(name: str, *, default: bool) -> bool:
     """A boolean; anything but a clear yes or no is refused, because `DEBUG=ture` must not mean True.
 
     Raises ValueError naming the variable and what it may be.

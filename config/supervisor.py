@@ -253,7 +253,8 @@ class Supervisor:
         shown = "localhost" if self.host in {LOOPBACK, "0.0.0.0"} else self.host
         self.say("")
         if logins:
-            self.say(f"{logins}\n")
+            self.say(logins)
+            self.say("")
         self.say(f"Perennial is ready:  http://{shown}:{self.port}/")
         self.say(f"Logs: {self.state / 'log'}   Stop: Ctrl-C")
 

@@ -5,8 +5,8 @@ import sys
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from django.core.checks import Error, run_checks  # noqa: E402  # settings must be named first
-from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.core.checks import Error, run_checks  # settings must be named first
+from django.core.wsgi import get_wsgi_application
 
 application = get_wsgi_application()
 

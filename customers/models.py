@@ -73,7 +73,7 @@ class Customer(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = manager(CustomerQuerySet)
+    objects: ClassVar[Any] = manager(CustomerQuerySet)
 
     class Meta(TenantModel.Meta):
         indexes: ClassVar[list[Any]] = [
@@ -98,7 +98,9 @@ class CustomerTag(TenantModel):
     tag = TenantForeignKey(Tag, models.CASCADE)
 
     class Meta(TenantModel.Meta):
-        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "customer", "tag", name="customer_tag_uniq")]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint("tenant", "customer", "tag", name="customer_tag_uniq")
+        ]
 
 
 class ExternalId(TenantModel):
@@ -110,7 +112,9 @@ class ExternalId(TenantModel):
 
     class Meta(TenantModel.Meta):
         ordering: ClassVar[list[str]] = ["source", "value"]
-        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "source", "value", name="external_id_uniq")]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint("tenant", "source", "value", name="external_id_uniq")
+        ]
 
     def __str__(self) -> str:
         return f"{self.source}:{self.value}"
@@ -142,7 +146,7 @@ class Contact(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = manager(OfCustomerQuerySet)
+    objects: ClassVar[Any] = manager(OfCustomerQuerySet)
 
     class Meta(TenantModel.Meta):
         constraints: ClassVar[list[Any]] = [
@@ -205,7 +209,7 @@ class Order(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = manager(OfCustomerQuerySet)
+    objects: ClassVar[Any] = manager(OfCustomerQuerySet)
 
     class Meta(TenantModel.Meta):
         constraints: ClassVar[list[Any]] = [
@@ -235,7 +239,9 @@ class OrderLine(TenantModel):
 
     class Meta(TenantModel.Meta):
         ordering: ClassVar[list[str]] = ["position"]
-        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "order", "position", name="order_line_uniq")]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint("tenant", "order", "position", name="order_line_uniq")
+        ]
 
 
 class Activity(TenantModel):
@@ -268,15 +274,15 @@ class Interaction(TenantModel):
         INBOUND = "inbound", _("from the customer")
 
     customer = TenantForeignKey(Customer, models.CASCADE, related_name="interactions", verbose_name=_("customer"))
-    contact = TenantForeignKey(Contact, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("contact"))
+    contact = TenantForeignKey(
+        Contact, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("contact")
+    )
     member = TenantForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by"))
     source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
     external_id = models.CharField(_("external id"), max_length=100, blank=True)
     at = models.DateTimeField(_("when"), default=timezone.now)
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices)
-    direction = models.CharField(
-        _("direction"), max_length=10, choices=Direction.choices, default=Direction.OUTBOUND
-    )
+    direction = models.CharField(_("direction"), max_length=10, choices=Direction.choices, default=Direction.OUTBOUND)
     kind = models.CharField(_("kind"), max_length=12, choices=TouchKind.choices, default=TouchKind.LIGHT_TOUCH)
     topic = models.CharField(_("topic"), max_length=60, blank=True)
     answered = models.BooleanField(_("answered"), null=True, blank=True)
@@ -285,12 +291,16 @@ class Interaction(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = manager(OfCustomerQuerySet)
+    objects: ClassVar[Any] = manager(OfCustomerQuerySet)
 
     class Meta(TenantModel.Meta):
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(
-                "tenant", "source", "external_id", name="interaction_external_id_uniq", condition=~models.Q(external_id="")
+                "tenant",
+                "source",
+                "external_id",
+                name="interaction_external_id_uniq",
+                condition=~models.Q(external_id=""),
             )
         ]
         indexes: ClassVar[list[Any]] = [
@@ -324,15 +334,21 @@ class Complaint(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = manager(OfCustomerQuerySet)
+    objects: ClassVar[Any] = manager(OfCustomerQuerySet)
 
     class Meta(TenantModel.Meta):
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(
-                "tenant", "source", "external_id", name="complaint_external_id_uniq", condition=~models.Q(external_id="")
+                "tenant",
+                "source",
+                "external_id",
+                name="complaint_external_id_uniq",
+                condition=~models.Q(external_id=""),
             )
         ]
-        indexes: ClassVar[list[Any]] = [models.Index(fields=["tenant", "customer", "-opened_at"], name="complaint_of_customer")]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["tenant", "customer", "-opened_at"], name="complaint_of_customer")
+        ]
 
     def __str__(self) -> str:
         return self.topic
@@ -416,7 +432,9 @@ class ColumnMapping(TenantModel):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta(TenantModel.Meta):
-        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "kind", "headers", name="column_mapping_uniq")]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint("tenant", "kind", "headers", name="column_mapping_uniq")
+        ]
 
 
 def month_of(day: dt.date) -> dt.date:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from customers.models import Channel, Contact, Customer, Interaction, TouchKind
-from customers.querysets import OfCustomerQuerySet
+from followups.querysets import FollowUpQuerySet
 from tenants.base import TenantForeignKey, TenantModel, manager
 from tenants.models import Member
 
@@ -20,13 +20,23 @@ class FollowUp(TenantModel):
     Unique by (customer, rule, period): the night may ask for it as often as it likes.
     """
 
+    class Level(models.TextChoices):
+        """The weight of the reason: a cadence's touch is routine, an alert brings its own level."""
+
+        ROUTINE = "routine", pgettext_lazy("level", "Routine")
+        MILD = "mild", _("Mild")
+        MODERATE = "moderate", _("Moderate")
+        SEVERE = "severe", _("Severe")
+
     class Status(models.TextChoices):
         OPEN = "open", pgettext_lazy("follow-up", "open")
         DONE = "done", _("done")
         CANCELLED = "cancelled", _("no longer needed")
 
     customer = TenantForeignKey(Customer, models.CASCADE, related_name="follow_ups", verbose_name=_("customer"))
-    contact = TenantForeignKey(Contact, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("contact"))
+    contact = TenantForeignKey(
+        Contact, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("contact")
+    )
     assignee = TenantForeignKey(
         Member, models.PROTECT, null=True, blank=True, related_name="follow_ups", verbose_name=_("assigned to")
     )
@@ -36,6 +46,7 @@ class FollowUp(TenantModel):
     period = models.CharField(max_length=40)
     # Why it is here: facts, from which reasons.py makes a phrase in the reader's language.
     facts = models.JSONField(default=dict)
+    level = models.CharField(_("level"), max_length=10, choices=Level.choices, default=Level.ROUTINE)
     due_on = models.DateField(_("due"))
     due_at = models.DateTimeField(_("due at"), null=True, blank=True)
     # money at risk × weight of the reason (rules/ranking.py); Today multiplies by the urgency of the clock.
@@ -50,7 +61,7 @@ class FollowUp(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = manager(OfCustomerQuerySet)
+    objects: ClassVar[Any] = manager(FollowUpQuerySet)
 
     class Meta(TenantModel.Meta):
         constraints: ClassVar[list[Any]] = [

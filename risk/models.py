@@ -42,6 +42,8 @@ class Alert(TenantModel):
     risk_class = models.CharField(_("class"), max_length=12, choices=RiskClass.choices)
     level = models.CharField(_("level"), max_length=10, choices=Level.choices)
     facts = models.JSONField(default=dict)
+    # What the signal counts from: a closed alert does not open again for the same silence.
+    period = models.CharField(max_length=40)
     opened_on = models.DateField(_("opened"))
     due_at = models.DateTimeField(_("answer due"))
     closed_on = models.DateField(_("closed"), null=True, blank=True)
@@ -53,16 +55,16 @@ class Alert(TenantModel):
     policy_version = models.IntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = manager(OfCustomerQuerySet)
+    objects: ClassVar[Any] = manager(OfCustomerQuerySet)
 
     class Meta(TenantModel.Meta):
         ordering: ClassVar[list[str]] = ["-opened_on", "-id"]
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(
                 "tenant", "customer", "signal", name="alert_one_open", condition=models.Q(closed_on__isnull=True)
-            )
+            ),
+            models.UniqueConstraint("tenant", "customer", "signal", "period", name="alert_once_a_period"),
         ]
-        indexes: ClassVar[list[Any]] = [models.Index(fields=["tenant", "customer", "signal"], name="alert_of_customer")]
 
     def __str__(self) -> str:
         return f"{self.signal} {self.opened_on}"

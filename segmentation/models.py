@@ -64,7 +64,7 @@ class Standing(TenantModel):
     below_since = models.DateField(null=True)
     policy_version = models.IntegerField()
 
-    objects = manager(OfCustomerQuerySet)
+    objects: ClassVar[Any] = manager(OfCustomerQuerySet)
 
     class Meta(TenantModel.Meta):
         indexes: ClassVar[list[Any]] = [
@@ -87,8 +87,10 @@ class TierChange(TenantModel):
     facts = models.JSONField(default=dict)
     policy_version = models.IntegerField()
 
-    objects = manager(OfCustomerQuerySet)
+    objects: ClassVar[Any] = manager(OfCustomerQuerySet)
 
     class Meta(TenantModel.Meta):
         ordering: ClassVar[list[str]] = ["-on", "-id"]
-        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "customer", "on", name="tier_change_uniq")]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint("tenant", "customer", "on", name="tier_change_uniq")
+        ]

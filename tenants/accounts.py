@@ -7,14 +7,14 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.http import HttpRequest
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+class AccountAdapter(DefaultAccountAdapter):
     """Closed sign-up; the address is the person's name towards the house."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
 
-class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+class SocialAccountAdapter(DefaultSocialAccountAdapter):
     """Single sign-on lets in people who are known by their verified address, and makes nobody."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:

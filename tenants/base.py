@@ -49,7 +49,7 @@ class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: igno
         return rows if scope_is_lifted() else rows.filter(tenant_id=current_tenant().pk)
 
 
-class TenantForeignKey(models.ForeignKey):  # type: ignore[type-arg]  # django-stubs' generics add nothing here
+class TenantForeignKey(models.ForeignKey):
     """A foreign key inside one tenant: `TenantWall` makes it (tenant_id, x_id) in the database."""
 
     def __init__(self, to: Any, on_delete: Any, **kwargs: Any) -> None:
@@ -70,6 +70,14 @@ class TenantModel(models.Model):
         abstract = True
         base_manager_name = "objects"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.adopt()
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        self.adopt()
+        return super().delete(*args, **kwargs)
+
     def adopt(self) -> None:
         """Put a new row into the open scope's tenant.
 
@@ -81,16 +89,8 @@ class TenantModel(models.Model):
         elif self.tenant_id != tenant.pk:
             raise OtherTenant(f"{self._meta.label} belongs to another tenant than the open scope ({tenant.slug})")
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.adopt()
-        super().save(*args, **kwargs)
 
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        self.adopt()
-        return super().delete(*args, **kwargs)
-
-
-class FixedPointField(models.BigIntegerField):  # type: ignore[type-arg]
+class FixedPointField(models.BigIntegerField):
     """An exact decimal of `places` digits, kept as a bigint.
 
     PostgreSQL's `numeric` comparisons are not leakproof: under row-level security they cannot be index
@@ -118,11 +118,14 @@ class FixedPointField(models.BigIntegerField):  # type: ignore[type-arg]
             return value
         scaled = Decimal(str(value)).scaleb(self.places)
         if scaled != scaled.to_integral_value():
-            raise ValidationError(_("At most %(places)s decimals."), code="max_decimal_places", params={"places": self.places})
+            raise ValidationError(
+                _("At most %(places)s decimals."), code="max_decimal_places", params={"places": self.places}
+            )
         return int(scaled)
 
     def formfield(self, **kwargs: Any) -> Any:
-        return models.Field.formfield(self, **({"form_class": forms.DecimalField, "decimal_places": self.places} | kwargs))
+        choices: dict[str, Any] = {"form_class": forms.DecimalField, "decimal_places": self.places}
+        return models.Field.formfield(self, **(choices | kwargs))
 
 
 class MoneyField(FixedPointField):
@@ -141,5 +144,3 @@ class MoneyField(FixedPointField):
 def manager(queryset: type[TenantQuerySet]) -> Any:
     """The tenant manager that offers the named filters of `queryset`."""
     return cast(Any, TenantManager).from_queryset(queryset)()
-
-

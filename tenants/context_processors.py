@@ -6,17 +6,23 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from tenants.heartbeat import silent_parts
-from tenants.querysets import memberships_of
+from tenants.models import Member
+from tenants.querysets import last_night, memberships_of
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Tenant, member, the tenants to switch to, and which of worker and beat is silent."""
-    member = getattr(request, "member", None)
+    """Tenant, member, the tenants to switch to, the last night, and which of worker and beat is silent.
+
+    Lazy: a fragment that shows none of these asks for none of them.
+    """
+    member: Member | None = getattr(request, "member", None)
     if member is None:
         return {}
     return {
-        "tenant": request.tenant,
+        "tenant": member.tenant,
         "member": member,
-        "silent_parts": silent_parts(),
+        "today": member.tenant.today(),
+        "night": SimpleLazyObject(last_night),
+        "silent_parts": SimpleLazyObject(silent_parts),
         "memberships": SimpleLazyObject(lambda: memberships_of(member.user)),
     }

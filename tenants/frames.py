@@ -17,6 +17,7 @@ from django.db.backends.utils import CursorWrapper
 
 from tenants.context import current_tenant
 
+_STAGING = "incoming"
 _TYPES: dict[Any, str] = {
     pl.Int8: "smallint",
     pl.Int16: "smallint",
@@ -31,7 +32,7 @@ _TYPES: dict[Any, str] = {
 
 
 def read_frame(sql: str, params: Sequence[Any] = (), *, schema: dict[str, Any]) -> pl.DataFrame:
-    """Run a SELECT and return its rows as a frame with the columns and types of `schema`.
+    """Run a SELECT and return its rows as a frame with the columns and types of `schema`, by position.
 
     The query must name the tenant itself (the wall guards it, but cannot make it quick). Text columns
     come back as they are; an empty string and NULL stay different.
@@ -39,10 +40,17 @@ def read_frame(sql: str, params: Sequence[Any] = (), *, schema: dict[str, Any]) 
     with connection.cursor() as cursor:
         query = cursor.cursor.mogrify(sql, params).decode()
         buffer = io.BytesIO()
-        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER, NULL '\\N')", buffer)
+        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, NULL '\\N')", buffer)
     # Parsed as text and cast by us: Polars would otherwise guess a type per column from the first rows.
     parse = {name: pl.String if dtype == pl.Boolean else dtype for name, dtype in schema.items()}
-    frame = pl.read_csv(buffer.getvalue(), schema=parse, null_values="\\N", missing_utf8_is_empty_string=True)
+    frame = pl.read_csv(
+        buffer.getvalue(),
+        has_header=False,
+        schema=parse,
+        null_values="\\N",
+        empty_string_is_null=False,
+        raise_if_empty=False,
+    )
     booleans = [name for name, dtype in schema.items() if dtype == pl.Boolean]
     return frame.with_columns(pl.col(name) == "t" for name in booleans)
 
@@ -80,6 +88,56 @@ class Merged:
         return self.inserted + self.updated
 
 
+def insert_frame(model: type[models.Model], frame: pl.DataFrame, *, constants: dict[str, Any] | None = None) -> int:
+    """Add the frame's rows, except those that a unique constraint has already; returns how many were added.
+
+    The frame's columns are database columns; `constants` are the same for every row.
+    """
+    if frame.is_empty():
+        return 0
+    with connection.cursor() as cursor:
+        _stage(cursor, frame)
+        return _insert(cursor, model, frame.columns, constants or {}, [])
+
+
+def _stage(cursor: CursorWrapper, frame: pl.DataFrame) -> None:
+    cursor.execute(f"DROP TABLE IF EXISTS {_STAGING}")
+    copy_frame(cursor, _STAGING, frame)
+
+
+def _insert(
+    cursor: CursorWrapper,
+    model: type[models.Model],
+    columns: Sequence[str],
+    constants: dict[str, Any],
+    keys: Sequence[str],
+) -> int:
+    quote = connection.ops.quote_name
+    table, tenant_id = quote(model._meta.db_table), current_tenant().pk
+    picked = ", ".join(["%s", *(_cast(model, name) for name in columns), *["%s"] * len(constants)])
+    missing, values = "", [tenant_id, *constants.values()]
+    if keys:
+        match = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in keys)
+        missing = f"WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE t.tenant_id = %s AND {match})"
+        values.append(tenant_id)
+    names = ", ".join(["tenant_id", *map(quote, columns), *map(quote, constants)])
+    cursor.execute(
+        f"INSERT INTO {table} ({names}) SELECT {picked} FROM {_STAGING} s {missing} ON CONFLICT DO NOTHING", values
+    )
+    return cursor.rowcount
+
+
+def _cast(model: type[models.Model], column: str) -> str:
+    kinds = {f.column: f.db_type(connection) for f in model._meta.local_fields}
+    name = f"s.{connection.ops.quote_name(column)}"
+    return f"{name}::jsonb" if kinds[column] == "jsonb" else name
+
+
+def _check_unique(frame: pl.DataFrame, keys: Sequence[str]) -> None:
+    if frame.select(keys).is_duplicated().any():
+        raise ValueError(f"The frame names a row twice by {', '.join(keys)}")
+
+
 def merge_frame(
     model: type[models.Model],
     frame: pl.DataFrame,
@@ -87,48 +145,38 @@ def merge_frame(
     keys: Sequence[str],
     constants: dict[str, Any] | None = None,
     ignore: Sequence[str] = (),
+    insert: bool = True,
 ) -> Merged:
     """Make the table's rows equal to the frame's, in one transaction, writing only those that differ.
 
     `keys` identify a row inside the tenant and must be unique there; the frame's columns are database
     columns. `constants` are put into rows that are written (a policy version, say) and, like the columns
-    named in `ignore`, do not by themselves make a row differ. Rows that the frame does not have stay.
+    named in `ignore`, do not by themselves make a row differ. Rows that the frame does not have stay;
+    with `insert=False` rows that the table does not have are left out.
+
+    Raises ValueError when the frame names a row twice.
     """
     if frame.is_empty():
         return Merged(0, 0, 0)
+    _check_unique(frame, keys)
 
     quote = connection.ops.quote_name
-    table, staging = quote(model._meta.db_table), quote("incoming")
+    table, fixed = quote(model._meta.db_table), constants or {}
     values = [name for name in frame.columns if name not in keys]
     compared = [name for name in values if name not in ignore]
-    casts = {f.column: f.db_type(connection) for f in model._meta.local_fields}
-    fixed = constants or {}
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLE IF EXISTS {staging}")
-        copy_frame(cursor, "incoming", frame)
-        match = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in keys)
-        tenant_id = current_tenant().pk
-
-        def cast(name: str) -> str:
-            return f"s.{quote(name)}::{casts[name]}" if casts[name] == "jsonb" else f"s.{quote(name)}"
-
+        _stage(cursor, frame)
         updated = 0
         if compared:
-            sets = [f"{quote(n)} = {cast(n)}" for n in values] + [f"{quote(n)} = %s" for n in fixed]
-            differs = f"({', '.join(f't.{quote(n)}' for n in compared)}) IS DISTINCT FROM ({', '.join(map(cast, compared))})"
+            match = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in keys)
+            sets = [f"{quote(n)} = {_cast(model, n)}" for n in values] + [f"{quote(n)} = %s" for n in fixed]
+            ours = ", ".join(f"t.{quote(n)}" for n in compared)
+            theirs = ", ".join(_cast(model, n) for n in compared)
             cursor.execute(
-                f"UPDATE {table} t SET {', '.join(sets)} FROM {staging} s WHERE t.tenant_id = %s AND {match} AND {differs}",
-                [*fixed.values(), tenant_id],
+                f"UPDATE {table} t SET {', '.join(sets)} FROM {_STAGING} s "
+                f"WHERE t.tenant_id = %s AND {match} AND ({ours}) IS DISTINCT FROM ({theirs})",
+                [*fixed.values(), current_tenant().pk],
             )
             updated = cursor.rowcount
-        names = [*keys, *values]
-        columns = ", ".join(["tenant_id", *map(quote, names), *map(quote, fixed)])
-        picked = ", ".join(["%s", *map(cast, names), *["%s"] * len(fixed)])
-        cursor.execute(
-            f"INSERT INTO {table} ({columns}) SELECT {picked} FROM {staging} s "
-            f"WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE t.tenant_id = %s AND {match}) ON CONFLICT DO NOTHING",
-            [tenant_id, *fixed.values(), tenant_id],
-        )
-        inserted = cursor.rowcount
-        cursor.execute(f"DROP TABLE {staging}")
+        inserted = _insert(cursor, model, frame.columns, fixed, keys) if insert else 0
     return Merged(inserted, updated, frame.height - inserted - updated)

@@ -1,5 +1,6 @@
 """Are worker and beat alive? Each leaves the time of its last sign in Redis; the page reads both."""
 
+import datetime as dt
 import logging
 import time
 from typing import Final, Literal
@@ -27,11 +28,19 @@ def beat(part: Part) -> None:
         log.warning("heartbeat of %s not written: %s", part, error)
 
 
-def silent_parts() -> list[Part]:
-    """The parts not heard of for 90 seconds; all of them when Redis does not answer."""
+def silent_parts() -> dict[Part, dt.datetime | None]:
+    """The parts not heard of for 90 seconds, and since when; None for a day or more.
+
+    All of them when Redis does not answer.
+    """
     try:
         seen = cache.get_many([f"heartbeat:{part}" for part in PARTS])
     except RedisError:
-        return list(PARTS)
+        return dict.fromkeys(PARTS)
     oldest = time.time() - SILENT_AFTER_SECONDS
-    return [part for part in PARTS if seen.get(f"heartbeat:{part}", 0) < oldest]
+    signs = {part: seen.get(f"heartbeat:{part}") for part in PARTS}
+    return {
+        part: None if sign is None else dt.datetime.fromtimestamp(sign, tz=dt.UTC)
+        for part, sign in signs.items()
+        if sign is None or sign < oldest
+    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
 
 from django.conf import settings
 from django.db import transaction
@@ -10,105 +12,104 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
 
-from tenants.context import current_tenant, tenant_scope
+from tenants.context import tenant_scope
 from tenants.events import acting_member
+from tenants.http import TenantRequest
 from tenants.models import Member, Tenant
 from tenants.services import check_token, tenant_of_token
 
 Handler = Callable[[HttpRequest], HttpResponse]
 API = "/api/"
+NOWHERE = "tenants.nowhere"
 
 
 class TenantMiddleware:
     """Opens the tenant's scope around the view, for pages by the path and for the API by the token.
 
-    Sets `request.tenant`, `request.member` and, for the API, `request.token`. A stranger to the tenant
-    and a tenant that does not exist get the same 404. A response of 500 and above writes nothing.
+    Sets `request.tenant`, `request.member` and, for the API, `request.token` (tenants.http.TenantRequest).
+    A stranger to the tenant and a tenant that does not exist get the same 404. What answers 500 or more has
+    written nothing.
     """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.tenant, request.member, request.token = None, None, None
-        tenant = self._of_api(request) if request.path_info.startswith(API) else self._of_page(request)
-        if tenant is None:
-            return self.get_response(request)
-        with tenant_scope(tenant):
-            request.tenant = tenant
-            if request.path_info.startswith(API):
-                self._admit_to_api(request)
-            else:
-                request.member = _member(request)
-                if request.member is None:
-                    # Leave the resolution of the path to Django, so that the page is the ordinary 404.
-                    request.urlconf = "tenants.nowhere"
-                    return self.get_response(request)
-                if request.session.get("tenant") != tenant.slug:
-                    request.session["tenant"] = tenant.slug  # where "/" and the browsable API lead next time
-            acting = acting_member.set(request.member)
-            try:
-                with _manners(request):
-                    response = self.get_response(request)
-            finally:
-                acting_member.reset(acting)
-            if response.status_code >= 500:
-                transaction.set_rollback(True)
-            return response
+    def __call__(self, plain: HttpRequest) -> HttpResponse:
+        request = cast(TenantRequest, plain)
+        vars(request).update(tenant=None, member=None, token=None)
+        if request.path_info.startswith(API):
+            return self._api(request)
+        return self._page(request)
 
-    @staticmethod
-    def _of_page(request: HttpRequest) -> Tenant | None:
-        try:
-            slug = resolve(request.path_info).kwargs.get("tenant")
-        except Resolver404:
-            return None
+    def _page(self, request: TenantRequest) -> HttpResponse:
+        slug = _slug_of(request)
         if slug is None or not request.user.is_authenticated:
-            return None
-        return Tenant.objects.filter(slug=slug, is_active=True).first() or _nobody(request)
+            return self.get_response(request)  # no tenant's page, or the view sends to sign in
+        tenant = Tenant.objects.filter(slug=slug, is_active=True).first()
+        if tenant is None:
+            return self._nowhere(request)
+        with tenant_scope(tenant):
+            member = _membership(request)
+            if member is None:
+                return self._nowhere(request)
+            if request.session.get("tenant") != tenant.slug:
+                request.session["tenant"] = tenant.slug  # where "/" and the API in a browser lead next time
+            with _language(member.user.language or tenant.language):
+                return self._within(request, tenant, member)
 
-    @staticmethod
-    def _of_api(request: HttpRequest) -> Tenant | None:
+    def _api(self, request: TenantRequest) -> HttpResponse:
         kind, _sep, text = request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            return tenant_of_token(text)
-        slug = request.session.get("tenant") if request.user.is_authenticated else None
-        return Tenant.objects.filter(slug=slug, is_active=True).first() if slug else None
-
-    @staticmethod
-    def _admit_to_api(request: HttpRequest) -> None:
-        kind, _sep, text = request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            request.token = check_token(text)
-            request.member = request.token.member if request.token else None
+        bearer = kind.lower() == "bearer"
+        if bearer:
+            tenant = tenant_of_token(text)
         else:
-            request.member = _member(request)
+            slug = request.session.get("tenant") if request.user.is_authenticated else None
+            tenant = Tenant.objects.filter(slug=slug, is_active=True).first() if slug else None
+        if tenant is None:
+            return self.get_response(request)  # the API answers 401
+        with tenant_scope(tenant):
+            token = check_token(text) if bearer else None
+            member = token.member if token else None if bearer else _membership(request)
+            if member is None:
+                return self.get_response(request)
+            request.token = token
+            return self._within(request, tenant, member)
+
+    def _within(self, request: TenantRequest, tenant: Tenant, member: Member) -> HttpResponse:
+        request.tenant, request.member = tenant, member
+        acting = acting_member.set(member)
+        try:
+            with timezone.override(tenant.zone):
+                response = self.get_response(request)
+        finally:
+            acting_member.reset(acting)
+        if response.status_code >= 500:
+            transaction.set_rollback(True)
+        return response
+
+    def _nowhere(self, request: TenantRequest) -> HttpResponse:
+        # Django itself then answers with the ordinary page for a path that does not exist.
+        request.urlconf = NOWHERE
+        return self.get_response(request)
 
 
-def _nobody(request: HttpRequest) -> None:
-    request.urlconf = "tenants.nowhere"
+def _slug_of(request: HttpRequest) -> str | None:
+    try:
+        return resolve(request.path_info).kwargs.get("tenant")
+    except Resolver404:
+        return None
 
 
-def _member(request: HttpRequest) -> Member | None:
-    return Member.objects.select_related("user", "team").filter(user=request.user, is_active=True).first()
+def _membership(request: HttpRequest) -> Member | None:
+    rows = Member.objects.select_related("user", "team", "tenant")
+    return rows.filter(user=request.user, is_active=True).first()
 
 
-class _manners:
-    """The language and the clock of whoever asks: the person's language, else what the tenant speaks."""
-
-    def __init__(self, request: HttpRequest) -> None:
-        self.request = request
-
-    def __enter__(self) -> None:
-        tenant, member = current_tenant(), self.request.member
-        self.before = translation.get_language()
-        if not self.request.path_info.startswith(API):
-            language = (member and member.user.language) or tenant.language
-            if language in dict(settings.LANGUAGES):
-                translation.activate(language)
-                self.request.LANGUAGE_CODE = language
-        timezone.activate(tenant.zone)
-
-    def __exit__(self, *exc: object) -> None:
-        translation.activate(self.before or settings.LANGUAGE_CODE)
-        timezone.deactivate()
-
+@contextmanager
+def _language(language: str) -> Iterator[None]:
+    """The person's language, else what the tenant speaks; the browser's wish counts only before sign-in."""
+    if language not in dict(settings.LANGUAGES):
+        yield
+        return
+    with translation.override(language):
+        yield

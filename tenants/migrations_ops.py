@@ -8,6 +8,8 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
+from tenants.base import TenantForeignKey
+
 # NULL without a scope, so nothing matches. The plain form: `(SELECT current_setting(…))` would hide the
 # tenant's size from the planner.
 _OWN = "tenant_id = nullif(current_setting('app.tenant_id', true), '')::bigint"
@@ -67,8 +69,10 @@ class TenantWall(Operation):
                     f"CREATE INDEX {quote(index)} ON {quote(table)} (tenant_id, {quote(field.column)})"
                 )
         schema_editor.execute(f"ALTER TABLE {quote(table)} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
-        policies = {"tenant_wall": f"TO PUBLIC USING ({_OWN}) WITH CHECK ({_OWN})",
-                    "owner_gate": "TO CURRENT_USER USING (true) WITH CHECK (true)"}
+        policies = {
+            "tenant_wall": f"TO PUBLIC USING ({_OWN}) WITH CHECK ({_OWN})",
+            "owner_gate": "TO CURRENT_USER USING (true) WITH CHECK (true)",
+        }
         if self.readable_by_user:
             mine = f"{quote(self.readable_by_user)} = nullif(current_setting('app.user_id', true), '')::bigint"
             policies["own_rows"] = f"FOR SELECT TO PUBLIC USING ({mine})"
@@ -91,7 +95,7 @@ class TenantWall(Operation):
 
 def _tenant_foreign_keys(model: type[models.Model]) -> Iterator[Any]:
     for field in model._meta.local_fields:
-        if isinstance(field, models.ForeignKey) and not field.db_constraint:
+        if isinstance(field, TenantForeignKey):
             yield field
 
 

@@ -20,7 +20,20 @@ from tenants.permissions import Role, check_known, permissions_of
 
 # First segments of paths that belong to the house; no tenant may be called so.
 RESERVED_SLUGS = frozenset(
-    {"accounts", "api", "healthz", "readyz", "metrics", "static", "media", "language", "jsi18n", "admin", "docs", "start"}
+    {
+        "accounts",
+        "api",
+        "healthz",
+        "readyz",
+        "metrics",
+        "static",
+        "media",
+        "language",
+        "jsi18n",
+        "admin",
+        "docs",
+        "start",
+    }
 )
 
 
@@ -55,7 +68,7 @@ class User(AbstractUser):
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
-    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+    objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
         constraints: ClassVar[list[Any]] = [models.UniqueConstraint(Lower("email"), name="user_email_any_case_uniq")]
@@ -94,7 +107,10 @@ class Tenant(models.Model):
         _("currency"), max_length=3, validators=[RegexValidator("^[A-Z]{3}$", _("Three capital letters, like GBP."))]
     )
     country = models.CharField(
-        _("country"), max_length=2, blank=True, validators=[RegexValidator("^[A-Z]{2}$", _("Two capital letters, like GB."))]
+        _("country"),
+        max_length=2,
+        blank=True,
+        validators=[RegexValidator("^[A-Z]{2}$", _("Two capital letters, like GB."))],
     )
     language = models.CharField(_("language"), max_length=10, default="en")
     is_active = models.BooleanField(_("active"), default=True)

@@ -3,3 +3,4 @@
 from django.urls import URLPattern
 
 urlpatterns: list[URLPattern] = []
+handler404 = "tenants.pages.not_found"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db.models import Max
 
@@ -46,9 +46,7 @@ class Policy:
         if kind.section not in self._parsed:
             stored = self.document.get(kind.section)
             self._parsed[kind.section] = kind.pack(self.pack) if stored is None else kind.model_validate(stored)
-        parsed = self._parsed[kind.section]
-        assert isinstance(parsed, kind)
-        return parsed
+        return cast(S, self._parsed[kind.section])
 
 
 def pack_document(pack: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Reading: whose tenant is it, and who is in it."""
 
 from tenants.context import across_tenants, tenant_scope
-from tenants.models import Member, Tenant, User
+from tenants.models import Member, Run, Tenant, User
 
 
 def memberships_of(user: User) -> list[Member]:
@@ -18,3 +18,8 @@ def member_in(tenant: Tenant, user: User) -> Member | None:
     """The person's active membership in a tenant, or None: stranger and unknown look the same."""
     with tenant_scope(tenant):
         return Member.objects.select_related("user", "team").filter(user=user, is_active=True).first()
+
+
+def last_night() -> Run | None:
+    """The night that derived rows rest on: the one that finished last. None before the first."""
+    return Run.objects.filter(job="nightly", status=Run.Status.DONE).order_by("-finished_at").first()

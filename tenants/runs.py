@@ -49,25 +49,28 @@ def work_off(run: Run, steps: Mapping[str, Step]) -> Run:
     Returns the run as it then stands.
     """
     tenant = run.tenant
-    while (taken := _next_step(tenant, run, steps)) not in (None, False):
+    while _work_off_next(tenant, run, steps):
         pass
     with tenant_scope(tenant):
         run.refresh_from_db()
     return run
 
 
-def _next_step(tenant: Tenant, run: Run, steps: Mapping[str, Step]) -> bool | None:
-    """Work off one step. None: nothing left. False: held by another worker, or failed."""
+def _work_off_next(tenant: Tenant, run: Run, steps: Mapping[str, Step]) -> bool:
+    """Work off one step; False when there is none, another worker holds it, or it failed."""
     step: RunStep | None = None
     try:
         with tenant_scope(tenant):
             step = RunStep.objects.filter(run=run).exclude(status=Run.Status.DONE).order_by("ordinal").first()
             if step is None:
                 _finish(run)
-                return None
-            step = RunStep.objects.select_for_update(skip_locked=True).filter(pk=step.pk).exclude(
-                status=Run.Status.DONE
-            ).first()
+                return False
+            step = (
+                RunStep.objects.select_for_update(skip_locked=True)
+                .filter(pk=step.pk)
+                .exclude(status=Run.Status.DONE)
+                .first()
+            )
             if step is None:
                 return False
             started = timezone.now()

@@ -71,7 +71,9 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def create_token(*, member: Member, scopes: Iterable[str], name: str = "", days: int = TOKEN_DAYS) -> tuple[ApiToken, str]:
+def create_token(
+    *, member: Member, scopes: Iterable[str], name: str = "", days: int = TOKEN_DAYS
+) -> tuple[ApiToken, str]:
     """Make a token for a member; returns the row and the token's text, which is never shown again.
 
     `scopes` of "all" are every scope of the role. Raises ValidationError for a scope that the role lacks.

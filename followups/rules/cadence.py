@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Final
 
 import polars as pl
 
-from followups.rules.policy import KINDS, CadencePolicy
+from followups.rules.policy import KINDS, CadencePolicy, Kind
 from tenants.rules.columns import Schema, conform
 
 FIRST: Final = "start"
@@ -35,7 +36,7 @@ def plan(customers: pl.DataFrame, touched: pl.DataFrame, policy: CadencePolicy) 
     customer_id, kind, last_touch_on; several rows of a customer and kind count as their latest. Customers
     whose tier has no cadence have no rows.
     """
-    wanted = _intervals(policy).select("tier", "kind")
+    wanted = intervals(policy).select("tier", "kind")
     latest = conform(touched, TOUCHED).group_by("customer_id", "kind").agg(pl.col("last_touch_on").max())
     return (
         conform(customers, CUSTOMERS)
@@ -56,7 +57,7 @@ def due(touches: pl.DataFrame, policy: CadencePolicy, as_of: dt.date) -> pl.Data
     `period` is the ISO date of the last touch, or "start": a customer gets one follow-up per rule and
     period. It follows that doing a follow-up must be a touch. Rows come by due_on, customer_id and kind.
     """
-    frame = conform(touches, TOUCHES).join(_intervals(policy), on=["tier", "kind"])
+    frame = conform(touches, TOUCHES).join(intervals(policy), on=["tier", "kind"])
     first = pl.col("since") + _days(offset_days(pl.col("customer_id"), pl.col("kind"), pl.col("interval")))
     again = pl.max_horizontal(pl.col("last_touch_on") + _days(pl.col("interval")), pl.col("since"))
     touched_before = pl.col("last_touch_on").is_not_null()
@@ -86,7 +87,25 @@ def offset_days(customer_id: pl.Expr, kind: pl.Expr, interval: pl.Expr) -> pl.Ex
     return (hashed * interval.cast(pl.UInt64) // _WORD).cast(pl.Int32)
 
 
-def _intervals(policy: CadencePolicy) -> pl.DataFrame:
+def next_touch(tier: str, touched: Mapping[str, dt.date], policy: CadencePolicy) -> tuple[Kind, dt.date] | None:
+    """The next touch that the tier's cadence asks for: kind and day, the earliest; None when there is none.
+
+    `touched` holds the last touch of each kind. A kind that was never touched is left out: its first day hangs
+    on when the customer came under the cadence, and `due` says it.
+    """
+    coming = [
+        (touched[touch.kind] + dt.timedelta(days=touch.interval_days), touch.kind)
+        for touch in policy.tiers.get(tier, ())
+        if touch.kind in touched
+    ]
+    if not coming:
+        return None
+    day, kind = min(coming)
+    return kind, day
+
+
+def intervals(policy: CadencePolicy) -> pl.DataFrame:
+    """tier, kind and interval (days), one row per touch of the policy."""
     rows = [(tier, touch.kind, touch.interval_days) for tier, touches in policy.tiers.items() for touch in touches]
     return pl.DataFrame(rows, schema={"tier": pl.String, "kind": pl.String, "interval": pl.Int32}, orient="row")
 

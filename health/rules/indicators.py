@@ -63,7 +63,9 @@ def order_gaps(order_days: pl.DataFrame, policy: HealthPolicy) -> pl.DataFrame:
     Customers without a row have none.
     """
     days = conform(order_days, ORDER_DAYS).select("customer_id", "day").unique().sort("customer_id", "day")
-    gap = pl.col("day").diff().dt.total_days().over("customer_id")
+    # Sorted, so a neighbour of the same customer is the day before: far quicker than a window per customer.
+    same = pl.col("customer_id") == pl.col("customer_id").shift()
+    gap = pl.when(same).then(pl.col("day").diff().dt.total_days())
     recent = pl.col("gap").drop_nulls().tail(policy.gaps)
     count = pl.col("order_days_count")
     # n·Σg² - (Σg)² is whole, so equal gaps give exactly 0 and no library's way to sum can change the result.

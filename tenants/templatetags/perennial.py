@@ -105,6 +105,15 @@ def clock(value: dt.datetime | None) -> str:
 
 
 @register.filter
+def moment(value: dt.datetime | None) -> str:
+    """A point in time as people say it: 14:05 today, 20 Nov 14:05 before."""
+    if value is None:
+        return "–"
+    local = timezone.localtime(value)
+    return clock(value) if local.date() == timezone.localdate() else f"{day(local.date())} {clock(value)}"
+
+
+@register.filter
 def due(value: Any, today: dt.date) -> str:
     """When a follow-up is due, in words: Today 18:00, 1 day late, Mon 23 Nov."""
     late = (today - value.due_on).days

@@ -96,7 +96,7 @@ def test_adds_up_to_the_score_exactly(row: HealthFacts, policy: HealthPolicy) ->
     assert [part.key for part in drawn.lines] == list(KEYS)
     assert all((part.value is None) == (part.unknown is not None) for part in drawn.lines)
     if drawn.score is None:
-        assert (drawn.total, drawn.rounding, drawn.band) == (0, 0, "none")
+        assert (drawn.total, drawn.rounding, drawn.band) == (Decimal(0), Decimal(0), "none")
         assert all(part.contribution is None and part.effective_weight is None for part in drawn.lines)
         return
     assert drawn.total + drawn.rounding == drawn.score
@@ -257,6 +257,15 @@ def test_calls_equal_gaps_perfectly_stable() -> None:
     weekly = pl.DataFrame({"customer_id": [7] * 9, "day": [D - dt.timedelta(7 * n) for n in range(1, 10)]})
     (row,) = order_gaps(weekly, POLICY).rows(named=True)
     assert (row["median_gap"], row["gap_cv"]) == (7.0, 0.0)
+
+
+def test_looks_at_the_last_twelve_gaps_only() -> None:
+    long_ago, monthly = [D - dt.timedelta(900)], [D - dt.timedelta(30 * n) for n in range(1, 14)]
+    orders = pl.DataFrame({"customer_id": [7] * 14, "day": long_ago + monthly})
+    (row,) = order_gaps(orders, POLICY).rows(named=True)
+    assert (row["order_days_count"], row["median_gap"], row["gap_cv"]) == (14, 30.0, 0.0)
+    (longer,) = order_gaps(orders, HealthPolicy(gaps=13)).rows(named=True)
+    assert longer["gap_cv"] > 1
 
 
 def test_scores_nobody_in_an_empty_tenant() -> None:

@@ -78,8 +78,9 @@ def test_scores_nobody_in_an_empty_tenant() -> None:
 
 
 def test_gives_the_lowest_scores_to_one_customer_alone_and_to_a_crowd_of_equals() -> None:
-    for rows in ([(3, 4, 50_000)], [(3, 4, 50_000)] * 17):
-        assert score(frame(rows), D).select("r", "f", "m", "segment").unique().rows() == [(1, 1, 1, "000")]
+    one: Customer = (3, 4, 50_000)
+    for crowd in (1, 17):
+        assert score(frame([one] * crowd), D).select("r", "f", "m", "segment").unique().rows() == [(1, 1, 1, "000")]
 
 
 def test_leaves_everybody_unranked_where_nobody_ordered() -> None:

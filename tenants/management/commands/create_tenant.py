@@ -23,7 +23,9 @@ class Command(BaseCommand):
         parser.add_argument("--language", default="en", choices=["en", "zh-hans"])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        fields = {name: options[name] for name in ("slug", "name", "pack", "timezone", "currency", "country", "language")}
+        fields = {
+            name: options[name] for name in ("slug", "name", "pack", "timezone", "currency", "country", "language")
+        }
         try:
             tenant = create_tenant(**fields)
         except ValidationError as error:

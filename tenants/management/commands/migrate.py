@@ -1,9 +1,8 @@
 """`migrate` through the owner's connection: the app role owns nothing and could not."""
 
-from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as Migrate
 from django.db import connections
 
@@ -11,7 +10,7 @@ from tenants.database import OWNER
 
 
 class Command(Migrate):
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(database=OWNER)
 
@@ -20,6 +19,6 @@ class Command(Migrate):
             raise CommandError("Migrating needs the owner's address: set DATABASE_URL.")
         super().handle(*args, **options)
 
-    def get_check_kwargs(self, options: dict[str, Any]) -> dict[str, Any]:
+    def get_check_kwargs(self, options: dict[str, Any]) -> dict[Any, Any]:
         # The app role may not exist before the first migration: what asks the database is checked later.
         return super().get_check_kwargs(options) | {"databases": []}

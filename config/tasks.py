@@ -1,0 +1,35 @@
+"""Bells. Each looks in the database for what is due, so that a ring too many or too few does no harm."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from config.night import due_night, open_nights, work_off_night
+from tenants.context import tenant_scope
+from tenants.models import Run, Tenant
+
+
+@shared_task
+def ring_the_night() -> int:
+    """Open the nights that are due and send each to a worker; returns how many."""
+    opened = [run for tenant in Tenant.objects.filter(is_active=True) if (run := due_night(tenant, timezone.now()))]
+    for run in opened:
+        work_off_run.delay(run.tenant_id, run.pk)
+    return len(opened)
+
+
+@shared_task
+def sweep_runs() -> int:
+    """Ring again for open nights that nobody works on: a worker died, or a bell was lost."""
+    held = [run for tenant in Tenant.objects.filter(is_active=True) for run in open_nights(tenant)]
+    for run in held:
+        work_off_run.delay(run.tenant_id, run.pk)
+    return len(held)
+
+
+@shared_task
+def work_off_run(tenant_id: int, run_id: int) -> str:
+    """Go on with one night; returns how it stands."""
+    tenant = Tenant.objects.get(pk=tenant_id)
+    with tenant_scope(tenant):
+        run = Run.objects.select_related("tenant").get(pk=run_id)
+    return work_off_night(run).status

@@ -1,0 +1,110 @@
+"""Raising and withdrawing follow-ups in bulk: for the cadence, and for whoever else wants something done."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import polars as pl
+from django.utils import timezone
+
+from customers.frames import living_customers
+from customers.models import Channel
+from followups.models import FollowUp
+from followups.rules.policy import CadencePolicy
+from followups.rules.ranking import priority
+from tenants.context import current_tenant
+from tenants.frames import insert_frame, read_frame
+from tenants.policies import active_policy
+
+
+def raise_follow_ups(wanted: pl.DataFrame, *, policy_version: int) -> int:
+    """Raise one follow-up per row, unless (customer, rule, period) has had one; returns how many are new.
+
+    `wanted`: customer_id, kind, rule, period, due_on, level and facts (JSON text). The A owner gets it, by
+    the way the first contact likes; closed customers get none. What comes from an alert has a clock: the
+    policy's hour of its day.
+    """
+    asked = wanted.join(living_customers(), on="customer_id")
+    if asked.is_empty():
+        return 0
+    rules = active_policy().section(CadencePolicy)
+    zone = current_tenant().zone
+    ends = {day: dt.datetime.combine(day, rules.done_by, tzinfo=zone) for day in asked.get_column("due_on").unique()}
+    clock = pl.col("due_on").replace_strict(ends, return_dtype=pl.Datetime("us", "UTC"))
+    worth = read_frame(
+        """
+        SELECT c.id, COALESCE(s.monetary, 0), h.score FROM customers_customer c
+        LEFT JOIN segmentation_standing s ON s.tenant_id = c.tenant_id AND s.customer_id = c.id
+        LEFT JOIN health_healthscore h ON h.tenant_id = c.tenant_id AND h.customer_id = c.id
+        WHERE c.tenant_id = %s
+        """,
+        [current_tenant().pk],
+        schema={"customer_id": pl.Int64, "money": pl.Int64, "score": pl.Int16},
+    )
+    now = timezone.now()
+    rows = asked.join(worth, on="customer_id", how="left").select(
+        "customer_id",
+        "contact_id",
+        "kind",
+        "rule",
+        "period",
+        "due_on",
+        "level",
+        "facts",
+        assignee_id=pl.col("owner_a_id"),
+        channel=pl.when(pl.col("channel").fill_null("") == "")
+        .then(pl.lit(Channel.PHONE.value))
+        .otherwise(pl.col("channel")),
+        due_at=pl.when(pl.col("level") != FollowUp.Level.ROUTINE.value).then(clock),
+        priority=priority(pl.col("money"), pl.col("score"), pl.col("level")),
+    )
+    constants = {
+        "status": FollowUp.Status.OPEN.value,
+        "snooze_reason": "",
+        "policy_version": policy_version,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return insert_frame(FollowUp, rows, constants=constants)
+
+
+def cancel_satisfied(touched: pl.DataFrame) -> int:
+    """Withdraw cadence follow-ups that a later contact has satisfied, and all of closed customers.
+
+    `touched`: customer_id, kind, last_touch_on. Returns how many were withdrawn.
+    """
+    open_ones = read_frame(
+        """
+        SELECT f.id, f.customer_id, f.kind, f.rule, f.period, c.closed_on IS NOT NULL FROM followups_followup f
+        JOIN customers_customer c ON c.tenant_id = f.tenant_id AND c.id = f.customer_id
+        WHERE f.tenant_id = %s AND f.status = 'open'
+        """,
+        [current_tenant().pk],
+        schema={
+            "id": pl.Int64,
+            "customer_id": pl.Int64,
+            "kind": pl.String,
+            "rule": pl.String,
+            "period": pl.String,
+            "closed": pl.Boolean,
+        },
+    )
+    known = open_ones.join(touched, on=["customer_id", "kind"], how="left")
+    last = pl.col("last_touch_on").dt.to_string("iso")
+    satisfied = pl.col("rule").str.starts_with("cadence:") & last.is_not_null() & (last != pl.col("period"))
+    return _cancel(known.filter(pl.col("closed") | satisfied).get_column("id").to_list())
+
+
+def cancel_by_rule(rule: str, customer_ids: Sequence[int]) -> int:
+    """Withdraw the open follow-ups that a rule raised for these customers; returns how many."""
+    ids = FollowUp.objects.filter(rule=rule, customer_id__in=customer_ids, status=FollowUp.Status.OPEN)
+    return _cancel(list(ids.values_list("pk", flat=True)))
+
+
+def _cancel(ids: Sequence[int]) -> int:
+    now = timezone.now()
+    # The status is asked again: somebody may complete one at this moment, and their word counts.
+    return FollowUp.objects.filter(pk__in=ids, status=FollowUp.Status.OPEN).update(
+        status=FollowUp.Status.CANCELLED, closed_at=now, updated_at=now
+    )

@@ -1,0 +1,40 @@
+"""Reading: where every customer stands, for export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from tenants.base import POINTS
+from tenants.context import current_tenant
+from tenants.querysets import last_night
+
+
+def export_rows() -> Iterator[tuple[Any, ...]]:
+    """One row per customer that the night has looked at, by external id.
+
+    external_id (of the source "import" where there is one), last_order_on, recency_days (on the day of the
+    last night), frequency, monetary, r, f, m, segment, tier, health, colour.
+    """
+    night = last_night()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT e.value, s.last_order_on, %s::date - s.last_order_on, s.frequency, s.monetary, s.r, s.f, s.m,
+                   s.segment, s.tier, h.score, h.band
+            FROM segmentation_standing s
+            LEFT JOIN health_healthscore h ON h.tenant_id = s.tenant_id AND h.customer_id = s.customer_id
+            LEFT JOIN LATERAL (
+                SELECT value FROM customers_externalid
+                WHERE tenant_id = s.tenant_id AND customer_id = s.customer_id
+                ORDER BY source <> 'import', source, value LIMIT 1
+            ) e ON true
+            WHERE s.tenant_id = %s ORDER BY e.value, s.customer_id
+            """,
+            [night.for_date if night else None, current_tenant().pk],
+        )
+        for row in cursor:
+            yield (*row[:4], Decimal(row[4]) / POINTS, *row[5:])

@@ -1,0 +1,115 @@
+"""The night's step of risk: silence opens an alert and a follow-up; when it ends, both close."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+from django.utils import timezone
+
+from customers.frames import last_touches
+from followups.raising import cancel_by_rule, raise_follow_ups
+from followups.rules.policy import CadencePolicy
+from risk.models import Alert
+from risk.rules.policy import RiskPolicy
+from risk.rules.signals import silence
+from tenants.context import current_tenant
+from tenants.frames import insert_frame, read_frame
+from tenants.policies import active_policy
+
+HOURS_A_DAY = 24
+
+
+def run(as_of: dt.date) -> dict[str, int]:
+    """Open and close the alerts of silence; returns alerts (opened), raised (follow-ups) and closed."""
+    policy = active_policy()
+    rules = policy.section(RiskPolicy)
+    facts = _facts(as_of)
+    fired = silence(facts, rules, as_of)
+    closed = _close_passed(fired, facts, rules, as_of)
+    opened = _open(fired, policy.section(CadencePolicy), as_of, policy.number)
+    raised = raise_follow_ups(_answers(_due(fired, as_of)), policy_version=policy.number)
+    return {"alerts": opened, "raised": raised, "closed": closed}
+
+
+def _facts(as_of: dt.date) -> pl.DataFrame:
+    rows = read_frame(
+        """
+        SELECT h.customer_id, COALESCE(s.tier, ''), h.last_order_on, h.median_gap FROM health_healthscore h
+        LEFT JOIN segmentation_standing s ON s.tenant_id = %s AND s.customer_id = h.customer_id
+        WHERE h.tenant_id = %s
+        """,
+        [current_tenant().pk, current_tenant().pk],
+        schema={"customer_id": pl.Int64, "tier": pl.String, "last_order_on": pl.Date, "median_gap": pl.Float64},
+    )
+    touched = last_touches(as_of).group_by("customer_id").agg(last_contact_on=pl.col("last_touch_on").max())
+    return rows.join(touched, on="customer_id", how="left")
+
+
+def _due(fired: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
+    """Hours count from the night, so 24 of them end with the day itself and 48 with the next."""
+    days = (pl.col("answer_hours") // HOURS_A_DAY - 1).clip(lower_bound=0)
+    return fired.with_columns(due_on=pl.lit(as_of) + pl.duration(days=days))
+
+
+def _open(fired: pl.DataFrame, cadence: CadencePolicy, as_of: dt.date, version: int) -> int:
+    tenant = current_tenant()
+    timed = _due(fired, as_of)
+    ends = {
+        day: dt.datetime.combine(day, cadence.done_by, tzinfo=tenant.zone)
+        for day in timed.get_column("due_on").unique()
+    }
+    rows = timed.select(
+        "customer_id",
+        "signal",
+        "risk_class",
+        "level",
+        "period",
+        facts=pl.col("facts").struct.json_encode(),
+        due_at=pl.col("due_on").replace_strict(ends, return_dtype=pl.Datetime("us", "UTC")),
+    )
+    return insert_frame(
+        Alert,
+        rows,
+        constants={
+            "opened_on": as_of,
+            "outcome": "",
+            "cause": "",
+            "policy_version": version,
+            "created_at": timezone.now(),
+        },
+    )
+
+
+def _answers(fired: pl.DataFrame) -> pl.DataFrame:
+    return fired.select(
+        "customer_id",
+        "level",
+        "period",
+        kind=pl.lit("light_touch"),
+        rule=pl.lit("signal:") + pl.col("signal"),
+        due_on=pl.col("due_on"),
+        facts=pl.col("facts").struct.json_encode(),
+    )
+
+
+def _close_passed(fired: pl.DataFrame, facts: pl.DataFrame, rules: RiskPolicy, as_of: dt.date) -> int:
+    """Close what no longer fires: the customer came back, or has been silent so long that it is lost."""
+    open_ones = read_frame(
+        "SELECT id, customer_id, signal FROM risk_alert WHERE tenant_id = %s AND closed_on IS NULL",
+        [current_tenant().pk],
+        schema={"id": pl.Int64, "customer_id": pl.Int64, "signal": pl.String},
+    )
+    over = open_ones.join(fired, on=["customer_id", "signal"], how="anti").join(facts, on="customer_id", how="left")
+    long_ago = as_of - dt.timedelta(days=rules.ignore_after_days)
+    lost = (pl.col("signal") == Alert.Signal.ORDER_SILENCE) & (pl.col("last_order_on") < long_ago)
+    outcomes = over.with_columns(
+        outcome=pl.when(lost.fill_null(False)).then(pl.lit(Alert.Outcome.LOST)).otherwise(pl.lit(Alert.Outcome.PASSED))
+    )
+    for outcome in (Alert.Outcome.LOST, Alert.Outcome.PASSED):
+        ids = outcomes.filter(pl.col("outcome") == outcome).get_column("id").to_list()
+        Alert.objects.filter(pk__in=ids, closed_on__isnull=True).update(closed_on=as_of, outcome=outcome)
+    for signal in Alert.Signal.values:
+        customers = over.filter(pl.col("signal") == signal).get_column("customer_id").to_list()
+        cancel_by_rule(f"signal:{signal}", customers)
+    return over.height

@@ -1,0 +1,320 @@
+"""The bases of pages: who may see one, how a list is declared, how it leaves as CSV, what a refusal looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, ClassVar, Final
+
+import django_filters as filters
+import django_tables2 as tables
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import F, Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views import View
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from tenants.context import tenant_scope
+from tenants.export import write_csv
+from tenants.models import Member, Tenant
+
+PAGE_SIZE: Final = 50
+COUNT_CAP: Final = 10_000  # counting on costs more than the number says
+EXPORT_CHUNK: Final = 1_000
+
+
+class TenantRequest(HttpRequest):
+    """A request that the middleware has let into a tenant."""
+
+    tenant: Tenant
+    member: Member
+    htmx: HtmxDetails
+
+
+class TenantView(View):
+    """A page inside a tenant: strangers sign in, members without the permission are told so in words.
+
+    `permission` is what reading takes, `write_permission` what POST takes (the same, unless said
+    otherwise); a name that no role lists raises. `nav` is the link of the side bar that is current.
+    """
+
+    permission: ClassVar[str]
+    write_permission: ClassVar[str | None] = None
+    nav: ClassVar[str] = ""
+    request: TenantRequest
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        member: Member | None = getattr(request, "member", None)
+        if member is None:
+            return _to_sign_in(request)
+        needed = self.write_permission if self.write_permission and request.method == "POST" else self.permission
+        if not member.can(needed):
+            raise PermissionDenied(
+                _("Your role, %(role)s, does not include this page.") % {"role": member.get_role_display()}
+            )
+        return super().dispatch(request, *args, **kwargs)
+
+    @property
+    def member(self) -> Member:
+        return self.request.member
+
+    def render(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
+        """A page or a fragment, with the current link of the side bar."""
+        return render(self.request, template, {"nav": self.nav, **context}, status=status)
+
+    def done(self, name: str, **kwargs: Any) -> HttpResponse:
+        """Go on to the named page of this tenant after a write; out of a dialog the whole page follows."""
+        address = reverse(name, kwargs={"tenant": self.request.tenant.slug, **kwargs})
+        return HttpResponseClientRedirect(address) if self.request.htmx else redirect(address)
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    htmx: HtmxDetails | None = getattr(request, "htmx", None)
+    if htmx:
+        # A fragment must not swap in the sign-in page: the browser goes there, and comes back to the page.
+        address = htmx.current_url_abs_path or "/"
+        return HttpResponseClientRedirect(redirect_to_login(address).url)
+    return redirect_to_login(request.get_full_path())
+
+
+class PageTable(tables.Table):
+    """The columns of a list. `fixed` are always shown; `extra` only when somebody asks for them."""
+
+    fixed: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[tuple[str, ...]] = ()
+
+    class Meta:
+        orderable = False  # ListPage sorts: totally ordered, empty values last
+
+
+class ListPage(TenantView):
+    """A list, declared by four attributes.
+
+    `queryset` (member → rows that the member sees), `filterset`, `table`, `template` (the whole page; it
+    includes `fragment`, which is all that HTMX gets). `sort` is the order without a choice.
+
+    Filters, order, columns and page live in the address; a parameter that does not exist is a 400 that
+    names it. `?export=csv` gives the same rows, in the same order and columns, as a stream.
+    """
+
+    queryset: ClassVar[Callable[[Member], QuerySet[Any]]]
+    filterset: ClassVar[type[filters.FilterSet]]
+    table: ClassVar[type[PageTable]]
+    template: ClassVar[str]
+    fragment: ClassVar[str] = "components/list.html"
+    sort: ClassVar[str]
+    export_permission: ClassVar[str | None] = None
+    export_name: ClassVar[str] = "list"
+
+    OWN: ClassVar[frozenset[str]] = frozenset({"page", "sort", "columns", "export"})
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        chosen = self.filterset(self._filter_values(), queryset=type(self).queryset(self.member), request=request)
+        self._refuse_unknown(chosen)
+        columns = self._columns()
+        rows = self._ordered(chosen.qs) if chosen.is_valid() else chosen.queryset.none()
+        if request.GET.get("export"):
+            return self._export(rows, columns)
+        response = self._page(chosen, rows, columns)
+        patch_vary_headers(response, ["HX-Request"])
+        return response
+
+    def context(self, rows: Sequence[Any]) -> dict[str, Any]:
+        """What the template needs beside the list itself."""
+        return {}
+
+    def _filter_values(self) -> Any:
+        values = self.request.GET.copy()
+        for name in self.OWN:
+            values.pop(name, None)
+        return values
+
+    def _refuse_unknown(self, chosen: filters.FilterSet) -> None:
+        known = set(self.OWN)
+        for name, field in chosen.form.fields.items():
+            known |= {name} | {f"{name}_{suffix}" for suffix in getattr(field.widget, "suffixes", ()) if suffix}
+        if unknown := sorted(set(self.request.GET) - known):
+            raise BadRequest(
+                _("This list has no parameter %(names)s. It has: %(known)s.")
+                % {"names": ", ".join(unknown), "known": ", ".join(sorted(known))}
+            )
+        if self.request.GET.get("export", "csv") != "csv":
+            raise BadRequest(_("The one form of export is csv."))
+
+    def _columns(self) -> list[str]:
+        """The columns to show, in the table's order: asked for now, else as the person last asked, else all usual."""
+        every = list(self.table.base_columns)
+        session, key = self.request.session, f"columns:{self.nav}:{self.table.__name__}"
+        asked = self.request.GET.getlist("columns")
+        if unknown := sorted(set(asked) - set(every)):
+            raise BadRequest(
+                _("This list has no column %(names)s. It has: %(known)s.")
+                % {"names": ", ".join(unknown), "known": ", ".join(every)}
+            )
+        if asked and session.get(key) != asked:
+            session[key] = asked
+        wanted = set(asked or session.get(key) or set(every) - set(self.table.extra)) | set(self.table.fixed)
+        return [name for name in every if name in wanted]
+
+    def _ordered(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        asked = self.request.GET.get("sort") or self.sort
+        name, falling = asked.removeprefix("-"), asked.startswith("-")
+        column = self.table.base_columns.get(name)
+        if column is None or column.orderable is False:
+            can = [each for each, column in self.table.base_columns.items() if column.orderable is not False]
+            raise BadRequest(
+                _("This list cannot be sorted by %(name)s, but by: %(known)s.")
+                % {"name": name, "known": ", ".join(can)}
+            )
+        order: list[Any] = []
+        for path in column.order_by or (name,):
+            field = F(str(path).replace(".", "__"))
+            order.append(field.desc(nulls_last=True) if falling else field.asc(nulls_last=True))
+        return rows.order_by(*order, "pk")
+
+    def _page(self, chosen: filters.FilterSet, rows: QuerySet[Any], columns: list[str]) -> HttpResponse:
+        number = _page_number(self.request)
+        count = rows.order_by()[: COUNT_CAP + 1].count()
+        start = (number - 1) * PAGE_SIZE
+        window = list(rows[start : start + PAGE_SIZE + 1]) if count else []
+        shown: list[Model] = window[:PAGE_SIZE]
+        htmx = self.request.htmx and not self.request.htmx.history_restore_request
+        sort = self.request.GET.get("sort") or self.sort
+        return self.render(
+            self.fragment if htmx else self.template,
+            filter=chosen,
+            is_filtered=any(chosen.form.cleaned_data.get(name) for name in self._filter_values())
+            if chosen.is_valid()
+            else True,
+            table=self._bound(shown, columns),
+            all_columns=[(name, column.header, name in columns) for name, column in self._headers()],
+            fixed_columns=self.table.fixed,
+            columns=columns,
+            sort=sort,
+            sort_name=sort.removeprefix("-"),
+            sort_falls=sort.startswith("-"),
+            count=min(count, COUNT_CAP),
+            count_is_capped=count > COUNT_CAP,
+            first=start + 1,
+            last=start + len(shown),
+            page_number=number,
+            next_page=number + 1 if len(window) > PAGE_SIZE else None,
+            previous_page=number - 1 if number > 1 else None,
+            may_export=bool(self.export_permission and self.member.can(self.export_permission)),
+            **self.context(shown),
+        )
+
+    def _bound(self, rows: Sequence[Any], columns: list[str]) -> PageTable:
+        hidden = [name for name in self.table.base_columns if name not in columns]
+        return self.table(rows, exclude=hidden, request=self.request)
+
+    def _headers(self) -> list[tuple[str, Any]]:
+        return [(column.name, column) for column in self.table([]).columns]
+
+    def _export(self, rows: QuerySet[Any], columns: list[str]) -> StreamingHttpResponse:
+        if not (self.export_permission and self.member.can(self.export_permission)):
+            raise PermissionDenied(
+                _("Your role, %(role)s, does not include the export.") % {"role": self.member.get_role_display()}
+            )
+        tenant, language = self.request.tenant, translation.get_language()
+
+        def lines() -> Iterator[str]:
+            # The response is written after the request's scope has closed: open it again, with its manners.
+            with tenant_scope(tenant), translation.override(language), timezone.override(tenant.zone):
+                yield "\ufeff"  # spreadsheets read Chinese only with it
+                yield from write_csv(self._header_row(columns), self._values(rows, columns))
+
+        response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
+        name = f"{self.export_name}-{tenant.slug}-{tenant.today()}.csv"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    def _header_row(self, columns: list[str]) -> list[str]:
+        return [str(column.header) for name, column in self._headers() if name in columns]
+
+    def _values(self, rows: QuerySet[Any], columns: list[str]) -> Iterator[list[Any]]:
+        every = rows.iterator(chunk_size=EXPORT_CHUNK)
+        while chunk := list(islice(every, EXPORT_CHUNK)):
+            yield from islice(self._bound(chunk, columns).as_values(), 1, None)
+
+
+def _page_number(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
+        raise BadRequest(_("page is a number from 1, not %(text)s.") % {"text": text})
+    return int(text)
+
+
+# ── columns: what a person reads, and what a spreadsheet gets ────────────────
+
+
+class PlainColumn(tables.Column):
+    """Shows the value in words and exports it as it is."""
+
+    def value(self, value: Any, **kwargs: Any) -> Any:
+        return value
+
+
+class ChoiceColumn(tables.Column):
+    """A choice by its label, on the page and in the export; orders by what is stored."""
+
+    def __init__(self, choices: Any, **kwargs: Any) -> None:
+        self.choices = dict(choices)
+        super().__init__(**kwargs)
+
+    def render(self, value: Any) -> Any:
+        return self.choices.get(value, value)
+
+
+# ── refusals ─────────────────────────────────────────────────────────────────
+
+_TITLES: Final = {
+    400: gettext_lazy("That request does not work"),
+    403: gettext_lazy("Not for your role"),
+    404: gettext_lazy("There is no such page"),
+}
+
+
+def _refusal(request: HttpRequest, status: int, words: str) -> HttpResponse:
+    context = {
+        "status": status,
+        "heading": _TITLES[status],
+        "words": words,
+        # A member keeps the house around the refusal; a stranger sees no house.
+        "layout": "base.html" if getattr(request, "member", None) else "plain.html",
+    }
+    return render(request, "refusal.html", context, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400, saying what was wrong when our own code said so."""
+    words = str(exception) if type(exception) is BadRequest else ""
+    return _refusal(request, 400, words)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403, saying what the role lacks."""
+    return _refusal(request, 403, str(exception))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404, the same for what does not exist and for what belongs to somebody else."""
+    return _refusal(request, 404, "")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500, with nothing in it that could fail again: no database, no tenant."""
+    return render(None, "500.html", status=500)  # type: ignore[arg-type]  # without a request no context processor runs
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 for a form whose sign of origin is missing or old: what was typed is still in the browser."""
+    return _refusal(request, 403, _("The form was open too long, or cookies are switched off. Go back, reload, send it again."))
