@@ -1,7 +1,9 @@
 """Settings from the environment: strict booleans, secrets also from files, one folder for all state."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,14 +44,14 @@ def state_folder() -> Path:
 def generated_secret(name: str) -> str:
     """A secret made once per installation and kept in the state folder, readable by its owner alone."""
     folder = state_folder() / "secrets"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / name
-    try:
-        # O_EXCL: of two processes that start at once, exactly one writes; the other reads what it wrote.
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="utf-8")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        value = secrets.token_urlsafe(48)
-        file.write(value)
-    return value
+    if not path.exists():
+        # Written beside and linked into place: of processes that start at once one wins, whole, and all read it.
+        handle, draft = tempfile.mkstemp(dir=folder)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        os.unlink(draft)
+    return path.read_text(encoding="utf-8")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connections
 from django.test import Client
+from django.test.utils import setup_databases, teardown_databases
 
 from customers.models import Customer
 from tenants.context import tenant_scope
@@ -46,6 +49,23 @@ class Cast:
         member = member or self.ian
         with tenant_scope(member.tenant):
             return create_token(member=member, scopes=scopes)[1]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: Any, django_db_modify_db_settings: None
+) -> Iterator[None]:
+    """The test database, made and migrated by its owner.
+
+    pytest-django would make only the databases that tests name; ours name "default", which works as the app
+    role in the database that "owner" has made.
+    """
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False, serialized_aliases=set())
+    yield
+    with django_db_blocker.unblock():
+        connections.close_all()  # what the app role holds would keep the owner from dropping it
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture

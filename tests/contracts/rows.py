@@ -1,0 +1,106 @@
+"""One row of every tenant model. A new model without an entry here fails the isolation contract."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from customers import models as facts
+from followups.models import FollowUp
+from health.models import HealthHistory, HealthScore
+from risk.models import Alert
+from segmentation.models import Standing, TierChange
+from tenants import models as house
+
+DAY = dt.date(2026, 11, 2)
+NOW = timezone.now()
+
+
+def customer() -> facts.Customer:
+    return facts.Customer.objects.create(name="Row")
+
+
+def product() -> facts.Product:
+    return facts.Product.objects.create(external_id="row")
+
+
+def order() -> facts.Order:
+    return facts.Order.objects.create(
+        customer=customer(), external_id="row", placed_at=NOW, placed_on=DAY, currency="GBP", net=Decimal(1), digest=""
+    )
+
+
+def member() -> house.Member:
+    user = house.User.objects.create_user(f"row{house.User.objects.count()}@example.org", name="Row")
+    return house.Member.objects.create(user=user, role="executive")
+
+
+def run() -> house.Run:
+    return house.Run.objects.create(job="row", for_date=DAY)
+
+
+ROWS: dict[str, Callable[[], Any]] = {
+    "tenants.Team": lambda: house.Team.objects.create(name="Row"),
+    "tenants.Member": member,
+    "tenants.ApiToken": lambda: house.ApiToken.objects.create(
+        member=member(), prefix="row", secret_hash="row", expires_at=NOW
+    ),
+    "tenants.Event": lambda: house.Event.objects.create(verb="row", object_type="row", object_id=1),
+    "tenants.PolicyVersion": lambda: house.PolicyVersion.objects.create(number=99, pack="callback", document={}),
+    "tenants.Run": run,
+    "tenants.RunStep": lambda: house.RunStep.objects.create(run=run(), ordinal=0, name="row"),
+    "customers.Tag": lambda: facts.Tag.objects.create(name="row"),
+    "customers.Customer": customer,
+    "customers.CustomerTag": lambda: facts.CustomerTag.objects.create(
+        customer=customer(), tag=facts.Tag.objects.create(name="row")
+    ),
+    "customers.ExternalId": lambda: facts.ExternalId.objects.create(customer=customer(), source="row", value="row"),
+    "customers.Contact": lambda: facts.Contact.objects.create(customer=customer(), name="Row"),
+    "customers.Product": product,
+    "customers.Order": order,
+    "customers.OrderLine": lambda: facts.OrderLine.objects.create(
+        order=order(), position=1, product=product(), quantity=1, unit_price=1, money=1
+    ),
+    "customers.Activity": lambda: facts.Activity.objects.create(
+        customer=customer(), month=DAY.replace(day=1), orders=1, credit_notes=0, net=Decimal(1), days=1
+    ),
+    "customers.Interaction": lambda: facts.Interaction.objects.create(customer=customer(), channel="phone"),
+    "customers.Complaint": lambda: facts.Complaint.objects.create(customer=customer(), topic="row"),
+    "customers.Import": lambda: facts.Import.objects.create(kind="orders", filename="row", path="row"),
+    "customers.ColumnMapping": lambda: facts.ColumnMapping.objects.create(kind="orders", headers="row"),
+    "segmentation.Standing": lambda: Standing.objects.create(
+        customer=customer(), frequency=1, monetary=Decimal(1), policy_version=1
+    ),
+    "segmentation.TierChange": lambda: TierChange.objects.create(
+        customer=customer(), on=DAY, after="gold", policy_version=1
+    ),
+    "health.HealthScore": lambda: HealthScore.objects.create(
+        customer=customer(),
+        band="none",
+        known=0,
+        order_days_count=0,
+        spend_recent=0,
+        spend_before=0,
+        categories_recent=0,
+        categories_before=0,
+        policy_version=1,
+    ),
+    "health.HealthHistory": lambda: HealthHistory.objects.create(customer=customer(), on=DAY, band="none"),
+    "followups.FollowUp": lambda: FollowUp.objects.create(
+        customer=customer(), kind="light_touch", rule="manual", period="row", due_on=DAY
+    ),
+    "risk.Alert": lambda: Alert.objects.create(
+        customer=customer(),
+        signal="order_silence",
+        risk_class="demand",
+        level="mild",
+        period="row",
+        opened_on=DAY,
+        due_at=NOW,
+        policy_version=1,
+    ),
+}
