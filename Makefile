@@ -19,6 +19,7 @@ BIN := .venv/bin
 # Stamps: what was installed, and from which version of the lists.
 INSTALLED := .venv/.installed
 VENDORED := static/vendor/.vendored
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po))
 
 run: setup
 	@$(BIN)/python manage.py up
@@ -26,7 +27,7 @@ run: setup
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
 
-setup: $(INSTALLED) $(VENDORED)
+setup: $(INSTALLED) $(VENDORED) $(CATALOGUES)
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -35,9 +36,9 @@ $(BIN)/python:
 	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is older than Python 3.11." >&2; exit 1; }
 	@echo "Making the environment in .venv with `$(PYTHON) --version`"
 	@# Debian ships Python without ensurepip: pip, if the machine has it, then installs itself.
-	@rm -rf .venv; if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv .venv; else \
-		$(PYTHON) -m venv --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; fi \
-	|| { rm -rf .venv; echo "The environment could not be made. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv --clear .venv; else \
+		$(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python $@ install --quiet pip; fi \
+	|| { rm -f $@; echo "The environment could not be made. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 $(INSTALLED): $(BIN)/python requirements.txt requirements-dev.txt
 	@echo "Installing the Python packages (a minute or two the first time)"
@@ -48,6 +49,10 @@ $(VENDORED): $(INSTALLED) package.json package-lock.json config/vendor.py
 	@echo "Fetching the front-end libraries"
 	@$(BIN)/python -m config.vendor
 	@touch $@
+
+# Compiled here, so that nobody needs gettext installed.
+%.mo: %.po $(INSTALLED)
+	@$(BIN)/pybabel --quiet compile --input-file=$< --output-file=$@
 
 lint: $(INSTALLED)
 	$(BIN)/python -m ruff check .

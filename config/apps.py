@@ -8,4 +8,4 @@ class ConfigConfig(AppConfig):
     label = "config"
 
     def ready(self) -> None:
-        from config import checks, policy  # noqa: F401  # registering is what importing them is for
+        from config import celery, checks, policy  # noqa: F401  # registering is what importing them is for

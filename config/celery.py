@@ -9,6 +9,7 @@ from celery.beat import PersistentScheduler
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("perennial")
+app.set_default()  # in every thread of the web server, too: tasks are declared with `shared_task`
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["config"])
