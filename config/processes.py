@@ -52,14 +52,26 @@ class Account:
 
 
 def rotated(log: Path) -> Path:
-    """The log file, made if it is not there, with its past moved to `<name>.1` when it has grown too long."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        if log.stat().st_size > LOG_MAX_BYTES:
+    """The log file, made if it is not there, with its past moved to `<name>.1` when it has grown too long.
+
+    Raises CannotStart when it is another user's.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
             log.replace(log.with_name(f"{log.name}.1"))
-    # Logs name customers: they are for the person who runs this, not for the machine's other users.
-    os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        # Logs name customers: they are for the person who runs this, not for the machine's other users.
+        os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    except PermissionError as error:
+        raise belongs_to_another(log) from error
     return log
+
+
+def belongs_to_another(path: Path) -> CannotStart:
+    """What to raise when a file of the state folder was made by another user of the machine."""
+    return CannotStart(
+        f"{path} belongs to another user. Start it as that user, or set PERENNIAL_VAR to another folder."
+    )
 
 
 def last_lines(log: Path, count: int = 12) -> str:
@@ -132,15 +144,15 @@ def stop(child: subprocess.Popen[bytes], steps: Iterable[tuple[signal.Signals, f
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def working_in(folder: Path, program: str) -> list[psutil.Process]:
-    """The living processes of that program whose working directory is the folder."""
+def working_in(folder: Path, program: str = "") -> list[psutil.Process]:
+    """The living processes, of that program if one is named, whose working directory is the folder or below it."""
     found = []
     for process in psutil.process_iter():
         # Other users' processes do not tell where they work; they cannot be ours either.
         with contextlib.suppress(psutil.Error, OSError):
             if not process.name().startswith(program) or process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            if process.cwd() == str(folder):
+            if Path(process.cwd()).is_relative_to(folder):
                 found.append(process)
     return found
 

@@ -127,7 +127,7 @@ def throwaway(settings: Mapping[str, str] | None = None) -> "Throwaway":
 
 
 class Throwaway(contextlib.AbstractContextManager["Throwaway"]):
-    """Running servers at `urls` that leave nothing behind."""
+    """Running servers at `urls`, with data and logs in `folder`, that leave nothing behind."""
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         with contextlib.ExitStack() as stack:
@@ -139,6 +139,7 @@ class Throwaway(contextlib.AbstractContextManager["Throwaway"]):
                 stack.callback(server.stop)
                 # Any port: the usual one is for the installation, which may run beside the tests.
                 server.start(processes.free_port(), _to_stderr)
+            self.folder = place.home
             self.urls = Urls(postgres.url(postgres.password, postgres.port), valkey.url(valkey.password, valkey.port))
             self._stack = stack.pop_all()
 
@@ -173,6 +174,7 @@ class Lease:
             self.files.start, fcntl.LOCK_EX, say, f"waiting for another command that starts {self.title}"
         )
         try:
+            self.started_in_s = None
             if not self.is_kept():
                 begin = time.monotonic()
                 self._start_keeper(say)
@@ -292,9 +294,7 @@ def _try_lock(path: Path, mode: int) -> int | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except PermissionError as error:
-        raise CannotStart(
-            f"{error.filename} belongs to another user. Start it as that user, or set PERENNIAL_VAR to another folder."
-        ) from error
+        raise processes.belongs_to_another(path) from error
     try:
         fcntl.flock(handle, mode | fcntl.LOCK_NB)
     except BlockingIOError:

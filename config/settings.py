@@ -32,6 +32,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SESSION_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "tenants.pages.csrf_failure"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
 
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "django.forms",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -66,6 +68,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "tenants.problems.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -232,6 +235,7 @@ LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [ROOT / "locale"]
 USE_I18N = USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
+FORMAT_MODULE_PATH = ["config.formats"]
 TIME_ZONE = "UTC"
 
 # ── files ───────────────────────────────────────────────────────────────────
@@ -274,13 +278,13 @@ SECURE_REFERRER_POLICY = "same-origin"
 
 # ── API ─────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.TokenAuthentication", "tenants.api.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["tenants.api.ScopePermission"],
-    "DEFAULT_PAGINATION_CLASS": "tenants.api.KeysetPagination",
-    "DEFAULT_FILTER_BACKENDS": ["tenants.api.StrictFilterBackend"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.access.TokenAuthentication", "tenants.api.access.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.api.access.ScopePermission"],
+    "DEFAULT_PAGINATION_CLASS": "tenants.api.lists.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["tenants.api.lists.StrictFilterBackend"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["tenants.api.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "tenants.api_schema.Schema",
+    "DEFAULT_PARSER_CLASSES": ["tenants.api.fields.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "tenants.api.schema.Schema",
     "EXCEPTION_HANDLER": "tenants.problems.exception_handler",
     "COERCE_DECIMAL_TO_STRING": True,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -291,6 +295,16 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "DESCRIPTION": "Customers, orders and contacts in; tiers, health and follow-ups out. docs/integrate.md explains.",
     "SERVE_INCLUDE_SCHEMA": False,
+    "DEFAULT_GENERATOR_CLASS": "tenants.api.schema.Generator",
+    "ENUM_NAME_OVERRIDES": {
+        "Channel": "customers.models.Channel",
+        "TouchKind": "customers.models.TouchKind",
+        "OrderKind": "customers.models.Order.Kind",
+        "OrderStatus": "customers.models.Order.Status",
+        "FollowUpStatus": "followups.models.FollowUp.Status",
+        "Tier": "segmentation.models.Tier",
+        "Band": "health.models.Band",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",

@@ -32,6 +32,7 @@ from config.processes import LOOPBACK, CannotStart, Say
 
 READY_PATIENCE_S = 60
 PORT_PATIENCE_S = 3  # a supervisor that was killed a moment ago: its web process needs to notice
+SAY_AFTER_S = 3
 POLL_S = 0.2
 BACK_OFF_S = (0.5, 30.0)
 STEADY_AFTER_S = 60  # a child that has lived this long starts its back-off afresh
@@ -95,8 +96,8 @@ class Supervisor:
     def run(self) -> int:
         """Returns when a signal has come and all is stopped. Raises CannotStart with a line for the person who started it."""
         self._refuse_a_second_one()
-        self._end_left_overs()
-        self._refuse_a_busy_port()
+        killed_before = self._end_left_overs()
+        self._refuse_a_busy_port(patience_s=PORT_PATIENCE_S if killed_before else 0)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._note)
         try:
@@ -134,8 +135,8 @@ class Supervisor:
         os.ftruncate(lock, 0)
         os.write(lock, str(os.getpid()).encode())
 
-    def _refuse_a_busy_port(self) -> None:
-        until = time.monotonic() + PORT_PATIENCE_S
+    def _refuse_a_busy_port(self, patience_s: float) -> None:
+        until = time.monotonic() + patience_s
         while not processes.port_is_free(self.port, self.host):
             if time.monotonic() > until:
                 raise CannotStart(f"Port {self.port} is in use by another program. Try: make run PORT={self.port + 1}")
@@ -145,11 +146,13 @@ class Supervisor:
     def _notes(self) -> Path:
         return self.state / "run" / "children.json"
 
-    def _end_left_overs(self) -> None:
-        """Ends the children of a supervisor that was killed. A process is one of them if it has the same id and
-        was born in the same moment: ids are used again."""
+    def _end_left_overs(self) -> bool:
+        """Ends the children of a supervisor that was killed; False if there was none.
+
+        A process is one of them if it has the same id and was born in the same moment: ids are used again.
+        """
         if not self._notes.exists():
-            return
+            return False
         noted = [(int(pid), float(born)) for pid, born in json.loads(self._notes.read_text(encoding="ascii"))]
 
         def living() -> list[psutil.Process]:
@@ -166,6 +169,7 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)  # each led a session of its own: what is left of it
         self._notes.unlink()
+        return True
 
     def _write_notes(self) -> None:
         notes = []
@@ -198,11 +202,11 @@ class Supervisor:
         if env.text("PERENNIAL_ENV") == "production":
             self._manage("Static files collected", "collectstatic", "--no-input")
             return ""
-        return self._manage("Demo data checked", "seed_demo", "--if-empty")
+        return self._manage("Demo data loaded or found", "seed_demo", "--if-empty")
 
     def _manage(self, done: str, *arguments: str) -> str:
         """Runs a management command and returns its output. Raises CannotStart with the end of it when it fails."""
-        begin = time.monotonic()
+        begin, said = time.monotonic(), False
         log = self.state / "log" / f"{arguments[0]}.log"
         log.unlink(missing_ok=True)
         command = [sys.executable, "manage.py", *arguments]
@@ -211,6 +215,9 @@ class Supervisor:
             if self.signals:
                 processes.stop(process, ((signal.SIGTERM, 10), (signal.SIGKILL, 5)))
                 raise _CalledOffError
+            if not said and time.monotonic() - begin > SAY_AFTER_S:
+                self.say(f"manage.py {' '.join(arguments)} ...")
+                said = True
             time.sleep(POLL_S / 4)
         if process.returncode:
             raise CannotStart(f"`manage.py {' '.join(arguments)}` failed; {log} says:\n{processes.last_lines(log, 25)}")

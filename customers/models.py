@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from customers.imports.problems import ImportProblem
 from customers.querysets import CustomerQuerySet, OfCustomerQuerySet
 from tenants.base import FixedPointField, MoneyField, TenantForeignKey, TenantModel, manager
 from tenants.models import Member
@@ -390,7 +391,10 @@ class Import(TenantModel):
     # Progress: bytes while reading, pieces while writing.
     done_part = models.BigIntegerField(default=0)
     whole = models.BigIntegerField(default=0)
-    error = models.TextField(blank=True)
+    # Why the whole file was refused: a code and its values, put into words by `error`.
+    problem = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64, blank=True)  # of the file: a killed command finds its import again
+    attempts = models.PositiveSmallIntegerField(default=0)  # starts since the last piece that was written
     member = TenantForeignKey(Member, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -402,6 +406,11 @@ class Import(TenantModel):
 
     def __str__(self) -> str:
         return self.filename
+
+    @property
+    def error(self) -> str:
+        """Why the whole file was refused, in the language of whoever reads it; empty when it was not."""
+        return str(ImportProblem.from_json(self.problem)) if self.problem else ""
 
     @property
     def is_running(self) -> bool:

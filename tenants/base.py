@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.expressions import Combinable
 from django.utils.translation import gettext_lazy as _
 
 from tenants.context import OtherTenant, current_tenant, scope_is_lifted
@@ -96,6 +97,9 @@ class FixedPointField(models.BigIntegerField):
     PostgreSQL's `numeric` comparisons are not leakproof: under row-level security they cannot be index
     conditions. A bigint can, is half the size, and adds up exactly. Python sees Decimal.
     """
+
+    _pyi_private_set_type: Decimal | int | str | Combinable  # type: ignore[assignment]  # what mypy reads of a field
+    _pyi_private_get_type: Decimal  # type: ignore[assignment]
 
     def __init__(self, *args: Any, places: int = MONEY_PLACES, **kwargs: Any) -> None:
         self.places = places

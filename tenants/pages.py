@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar, Final
 
-import django_filters as filters
 import django_tables2 as tables
+from django import forms
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, BadRequest, PermissionDenied, ValidationError
 from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views import View
@@ -24,19 +26,13 @@ from django_htmx.middleware import HtmxDetails
 
 from tenants.context import tenant_scope
 from tenants.export import write_csv
-from tenants.models import Member, Tenant
+from tenants.filters import StrictFilterSet
+from tenants.http import TenantRequest
+from tenants.models import Member
 
 PAGE_SIZE: Final = 50
 COUNT_CAP: Final = 10_000  # counting on costs more than the number says
 EXPORT_CHUNK: Final = 1_000
-
-
-class TenantRequest(HttpRequest):
-    """A request that the middleware has let into a tenant."""
-
-    tenant: Tenant
-    member: Member
-    htmx: HtmxDetails
 
 
 class TenantView(View):
@@ -70,9 +66,13 @@ class TenantView(View):
         """A page or a fragment, with the current link of the side bar."""
         return render(self.request, template, {"nav": self.nav, **context}, status=status)
 
+    def address(self, name: str, **kwargs: Any) -> str:
+        """The address of a named page of this tenant."""
+        return reverse(name, kwargs={"tenant": self.request.tenant.slug, **kwargs})
+
     def done(self, name: str, **kwargs: Any) -> HttpResponse:
         """Go on to the named page of this tenant after a write; out of a dialog the whole page follows."""
-        address = reverse(name, kwargs={"tenant": self.request.tenant.slug, **kwargs})
+        address = self.address(name, **kwargs)
         return HttpResponseClientRedirect(address) if self.request.htmx else redirect(address)
 
 
@@ -85,6 +85,58 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(request.get_full_path())
 
 
+class FormPage(TenantView):
+    """A form, as a page of its own or in the dialog over the page that asked for it.
+
+    `form()` makes it, `save()` writes and answers (a ValidationError of a service is said at its field),
+    `back()` is where "Cancel" leads. What was typed survives every refusal.
+    """
+
+    heading: ClassVar[str | Promise] = ""
+    submit: ClassVar[str | Promise] = gettext_lazy("Save")
+
+    def form(self, data: Any = None, files: Any = None) -> forms.Form:
+        raise NotImplementedError
+
+    def save(self, form: Any) -> HttpResponseBase:
+        raise NotImplementedError
+
+    def back(self) -> str:
+        raise NotImplementedError
+
+    def title(self) -> str:
+        return str(self.heading)
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        return self.show(self.form())
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        form = self.form(request.POST, request.FILES)
+        if form.is_valid():
+            try:
+                return self.save(form)
+            except ValidationError as refusal:
+                _say_at_fields(form, refusal)
+        return self.show(form)
+
+    def show(self, form: forms.Form) -> HttpResponse:
+        return self.render(
+            "components/_form_card.html" if self.request.htmx else "components/form_page.html",
+            form=form,
+            heading=self.title(),
+            submit=self.submit,
+            back=self.back(),
+            action=self.request.get_full_path(),
+        )
+
+
+def _say_at_fields(form: forms.Form, refusal: ValidationError) -> None:
+    by_field = refusal.error_dict if hasattr(refusal, "error_dict") else {NON_FIELD_ERRORS: refusal.error_list}
+    for name, errors in by_field.items():
+        # A service may know more fields than this form shows: what it says about those stands above the form.
+        form.add_error(name if name in form.fields else None, errors)
+
+
 class PageTable(tables.Table):
     """The columns of a list. `fixed` are always shown; `extra` only when somebody asks for them."""
 
@@ -95,21 +147,34 @@ class PageTable(tables.Table):
         orderable = False  # ListPage sorts: totally ordered, empty values last
 
 
+@dataclass(frozen=True)
+class Header:
+    """The head of a column: `order` is what a click sorts by (empty: cannot be sorted), `state` how it is sorted."""
+
+    name: str
+    words: str
+    is_number: bool
+    order: str
+    state: str
+
+
 class ListPage(TenantView):
     """A list, declared by four attributes.
 
     `queryset` (member → rows that the member sees), `filterset`, `table`, `template` (the whole page; it
-    includes `fragment`, which is all that HTMX gets). `sort` is the order without a choice.
+    includes `fragment`, which is all that HTMX gets). `sort` is the order without a choice, `empty` what an
+    empty list explains and offers.
 
     Filters, order, columns and page live in the address; a parameter that does not exist is a 400 that
     names it. `?export=csv` gives the same rows, in the same order and columns, as a stream.
     """
 
     queryset: ClassVar[Callable[[Member], QuerySet[Any]]]
-    filterset: ClassVar[type[filters.FilterSet]]
+    filterset: ClassVar[type[StrictFilterSet]]
     table: ClassVar[type[PageTable]]
     template: ClassVar[str]
     fragment: ClassVar[str] = "components/list.html"
+    empty: ClassVar[str] = "components/list_empty.html"
     sort: ClassVar[str]
     export_permission: ClassVar[str | None] = None
     export_name: ClassVar[str] = "list"
@@ -117,11 +182,13 @@ class ListPage(TenantView):
     OWN: ClassVar[frozenset[str]] = frozenset({"page", "sort", "columns", "export"})
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        self._refuse_unknown()
         chosen = self.filterset(self._filter_values(), queryset=type(self).queryset(self.member), request=request)
-        self._refuse_unknown(chosen)
         columns = self._columns()
         rows = self._ordered(chosen.qs) if chosen.is_valid() else chosen.queryset.none()
         if request.GET.get("export"):
+            if not chosen.is_valid():
+                raise BadRequest(_("A filter has a value that does not exist."))
             return self._export(rows, columns)
         response = self._page(chosen, rows, columns)
         patch_vary_headers(response, ["HX-Request"])
@@ -137,10 +204,8 @@ class ListPage(TenantView):
             values.pop(name, None)
         return values
 
-    def _refuse_unknown(self, chosen: filters.FilterSet) -> None:
-        known = set(self.OWN)
-        for name, field in chosen.form.fields.items():
-            known |= {name} | {f"{name}_{suffix}" for suffix in getattr(field.widget, "suffixes", ()) if suffix}
+    def _refuse_unknown(self) -> None:
+        known = self.OWN | self.filterset.names()
         if unknown := sorted(set(self.request.GET) - known):
             raise BadRequest(
                 _("This list has no parameter %(names)s. It has: %(known)s.")
@@ -180,7 +245,7 @@ class ListPage(TenantView):
             order.append(field.desc(nulls_last=True) if falling else field.asc(nulls_last=True))
         return rows.order_by(*order, "pk")
 
-    def _page(self, chosen: filters.FilterSet, rows: QuerySet[Any], columns: list[str]) -> HttpResponse:
+    def _page(self, chosen: StrictFilterSet, rows: QuerySet[Any], columns: list[str]) -> HttpResponse:
         number = _page_number(self.request)
         count = rows.order_by()[: COUNT_CAP + 1].count()
         start = (number - 1) * PAGE_SIZE
@@ -195,12 +260,12 @@ class ListPage(TenantView):
             if chosen.is_valid()
             else True,
             table=self._bound(shown, columns),
+            headers=self._heads(columns, sort),
             all_columns=[(name, column.header, name in columns) for name, column in self._headers()],
             fixed_columns=self.table.fixed,
             columns=columns,
-            sort=sort,
-            sort_name=sort.removeprefix("-"),
-            sort_falls=sort.startswith("-"),
+            empty_template=self.empty,
+            sort=self.request.GET.get("sort"),
             count=min(count, COUNT_CAP),
             count_is_capped=count > COUNT_CAP,
             first=start + 1,
@@ -215,6 +280,21 @@ class ListPage(TenantView):
     def _bound(self, rows: Sequence[Any], columns: list[str]) -> PageTable:
         hidden = [name for name in self.table.base_columns if name not in columns]
         return self.table(rows, exclude=hidden, request=self.request)
+
+    def _heads(self, columns: list[str], sort: str) -> list[Header]:
+        heads = []
+        for name, column in self._headers():
+            if name not in columns:
+                continue
+            base = self.table.base_columns[name]
+            is_number = "num" in base.attrs.get("td", {}).get("class", "").split()
+            first = f"-{name}" if is_number else name  # of numbers people want the big ones first
+            state = {name: "ascending", f"-{name}": "descending"}.get(sort, "")
+            order = (name if sort == f"-{name}" else f"-{name}") if state else first
+            heads.append(
+                Header(name, str(column.header), is_number, order if base.orderable is not False else "", state)
+            )
+        return heads
 
     def _headers(self) -> list[tuple[str, Any]]:
         return [(column.name, column) for column in self.table([]).columns]

@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from tenants.context import current_tenant
 from tenants.events import acting_member, record
-from tenants.models import PolicyVersion, Tenant
+from tenants.models import PolicyVersion, Run, Tenant
 from tenants.rules.sections import PACKS, PolicySection
 
 S = TypeVar("S", bound=PolicySection)
@@ -79,3 +79,11 @@ def active_policy() -> Policy:
     """
     row = PolicyVersion.objects.order_by("-number")[:1].get()
     return Policy(number=row.number, pack=row.pack, document=row.document)
+
+
+def policy_of(night: Run | None) -> Policy:
+    """The version in force when a night ended, so that its numbers can be followed; without one, the version now."""
+    if night is None or night.finished_at is None:
+        return active_policy()
+    row = PolicyVersion.objects.filter(created_at__lte=night.finished_at).order_by("-number").first()
+    return Policy(number=row.number, pack=row.pack, document=row.document) if row else active_policy()

@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants.context import current_tenant, tenant_scope
-from tenants.events import record
+from tenants.events import changes_of, record
 from tenants.models import ApiToken, Member, Team, Tenant, User
-from tenants.permissions import permissions_of
+from tenants.permissions import Role, permissions_of
 from tenants.policies import pack_document, save_policy
 
 TOKEN_DAYS = 365
@@ -55,6 +55,45 @@ def create_member(
         raise ValidationError(_("%(email)s is a member already.") % {"email": email})
     member = Member.objects.create(user=user, role=role, team=team)
     record("created", member, {"role": role})
+    return member
+
+
+def team_named(name: str) -> Team | None:
+    """The team of that name, made when it is new; None for an empty name."""
+    if not name.strip():
+        return None
+    team, made = Team.objects.get_or_create(name=name.strip(), defaults={"tenant": current_tenant()})
+    if made:
+        record("created", team, {"name": team.name})
+    return team
+
+
+def invite_member(*, email: str, role: str, name: str = "", team_name: str = "") -> Member:
+    """Give a person a place; a new one has no password until they ask for one by mail.
+
+    Raises ValidationError when they are a member already.
+    """
+    return create_member(email=email, role=role, name=name, team=team_named(team_name))
+
+
+def update_member(*, member: Member, role: str, team_name: str, is_active: bool) -> Member:
+    """Change role and team, or end the membership.
+
+    Raises ValidationError when the firm would be left without an administrator.
+    """
+    permissions_of(role)
+    stays_admin = is_active and role == Role.ADMIN
+    if member.role == Role.ADMIN and member.is_active and not stays_admin:
+        # The rows are locked, so that two administrators cannot dismiss each other at once.
+        admins = Member.objects.select_for_update().filter(role=Role.ADMIN, is_active=True)
+        if {row.pk for row in admins} <= {member.pk}:
+            raise ValidationError(_("This is the last administrator; make another one first."))
+    values = {"role": role, "team": team_named(team_name), "is_active": is_active}
+    if changes := changes_of(member, values):
+        for field, value in values.items():
+            setattr(member, field, value)
+        member.save(update_fields=list(changes))
+        record("updated", member, changes)
     return member
 
 
@@ -104,7 +143,8 @@ def create_token(
 def tenant_of_token(text: str) -> Tenant | None:
     """The tenant that a token's text names, before anything is proven."""
     kind, _sep, rest = text.partition("_")
-    number = rest.partition("x")[0]
+    # The last x divides: a tenant's number may have one of its own, the hexadecimal part has none.
+    number = rest.partition("_")[0].rpartition("x")[0]
     if kind != "pn" or not number or len(number) > 12 or set(number) - set(_ALPHABET):
         return None
     return Tenant.objects.filter(pk=int(number, 36), is_active=True).first()

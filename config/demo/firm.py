@@ -84,7 +84,7 @@ class Words:
     follow_up_notes: tuple[str, ...]
     silence: str
     silence_notes: tuple[str, ...]
-    snooze_reasons: tuple[str, ...]
+    promises: tuple[str, ...]  # what was promised to a customer; one phrase of a follow-up's width
     notes: Mapping[str, tuple[str, ...]]  # shape: the note on the customer
     causes: tuple[str, ...]  # why an alert was what it was
 

@@ -126,7 +126,7 @@ _RANGE: Final[dict[str, tuple[tuple[str, int, int], ...]]] = {
     ),
 }
 ARTICLES: Final = tuple(
-    Article(f"{category[:2].upper()}{number:03}", name, category, price, pack)
+    Article(f"{category[:3].upper()}{number}", name, category, price, pack)
     for category, articles in _RANGE.items()
     for number, (name, price, pack) in enumerate(articles, start=101)
 )
@@ -214,7 +214,13 @@ WORDS: Final = Words(
         "Unhappy about the last delivery, will try once more",
         "Refurbishing the shop, back next month",
     ),
-    snooze_reasons=("On holiday, back next week", "Waiting for the new catalogue", "Asked for a call after the fair"),
+    promises=(
+        "Promised: quote for the tweed owls",
+        "Promised: samples of the linen",
+        "Send the missing carton's number",
+        "Agree the display for the second shop",
+        "Answer on free carriage",
+    ),
     notes={
         "growing": ("Second shop since last year, more to come.",),
         "fading": ("Has been seen with another supplier's candles.",),

@@ -134,7 +134,7 @@ def _basket(
         for place, article in enumerate(taste.articles[category]):
             choice.append(article)
             weights.append(weight / (1 + place))
-    wanted = min(_MOST_LINES, 1 + int(rng.expovariate(1 / 2.6)))
+    wanted = min(_MOST_LINES, 1 + int(rng.expovariate(1 / 3.2)))
     picked = dict.fromkeys(rng.choices(choice, weights, k=wanted))  # no article twice, in the order chosen
     level = (1 + _PRICE_RISE_A_YEAR) ** (-(HISTORY_DAYS - _year_part(day, ago)) / 365) * (1 - taste.discount)
     lines = []

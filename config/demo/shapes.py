@@ -42,10 +42,11 @@ class Shape:
 
 
 SHAPES: Final[tuple[Shape, ...]] = (
-    Shape("steady", 84),
-    Shape("seasonal", 40, gap=(9, 24), season=2.2),
-    Shape("growing", 28, gap=(16, 40), speed=1.9, size=1.9, changing=420, widening=True, answers=0.95),
-    Shape("fading", 26, gap=(10, 26), speed=0.35, size=0.4, narrowing=True, answers=0.6, deaf=1, late_days=(2, 25)),
+    Shape("steady", 54),
+    Shape("irregular", 40, gap=(14, 40), jitter=0.7, answers=0.8),
+    Shape("seasonal", 34, gap=(9, 24), season=2.2),
+    Shape("growing", 20, gap=(16, 40), speed=1.9, size=1.9, changing=420, widening=True, answers=0.95),
+    Shape("fading", 30, gap=(10, 26), speed=0.35, size=0.4, narrowing=True, answers=0.6, deaf=1, late_days=(2, 25)),
     Shape("silent", 26, gap=(9, 30), ended=(32, 170), answers=0.7, deaf=3, late_days=(0, 30)),
     Shape("complaining", 16, gap=(10, 28), speed=0.8, changing=90, complaints=(4, 8), unsolved=2, answers=0.8),
     Shape("new", 18, gap=(8, 24), began=(2, 75), most_orders=4, complaints=(0, 0)),

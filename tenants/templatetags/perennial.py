@@ -36,10 +36,11 @@ def _currency() -> str:
 
 
 @register.filter
-def money(value: Decimal | None, currency: str = "") -> str:
+def money(value: Decimal | int | None, currency: str = "") -> str:
     """Exact form, where somebody decides or signs: £6,480 or £6,480.25."""
-    if value is None:
+    if value in (None, ""):  # in a template what is not there is an empty text
         return "–"
+    value = Decimal(value)
     places = 0 if value == value.to_integral_value() else 2
     text = formats.number_format(abs(value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)), places, use_l10n=True)
     return f"{MINUS if value < 0 else ''}{symbol(currency or _currency())}{text}"
@@ -48,8 +49,9 @@ def money(value: Decimal | None, currency: str = "") -> str:
 @register.filter
 def short_money(value: Decimal | None, currency: str = "") -> str:
     """Short form, on strips and axes: £21.7M, £620k; ¥2,170万, from 1亿 ¥1.2亿."""
-    if value is None:
+    if value in (None, ""):
         return "–"
+    value = Decimal(value)
     steps = (
         [(Decimal(10**8), "亿", 1), (Decimal(10**4), "万", 0)]
         if _chinese()
@@ -61,6 +63,12 @@ def short_money(value: Decimal | None, currency: str = "") -> str:
             number = (size / unit).quantize(Decimal(1).scaleb(-places))
             return f"{sign}{symbol(currency or _currency())}{formats.number_format(number, places, use_l10n=True)}{word}"
     return f"{sign}{symbol(currency or _currency())}{formats.number_format(size.quantize(Decimal(1)), 0, use_l10n=True)}"
+
+
+@register.filter
+def whole(value: int | None) -> str:
+    """A count with separators: 12,480."""
+    return "–" if value is None else str(formats.number_format(value, 0, use_l10n=True, force_grouping=True))
 
 
 @register.filter
@@ -77,6 +85,18 @@ def percent(value: float | None) -> str:
 
 
 @register.filter
+def percent_change(value: float) -> str:
+    """How much more or less than before: −5%, +12%."""
+    return f"{signed(round(value * 100))}%"
+
+
+@register.filter
+def plain(value: Decimal) -> str:
+    """A quantity without zeros that say nothing: 12, 0.5."""
+    return format(value.normalize(), "f").replace("-", MINUS)
+
+
+@register.filter
 def day(value: dt.date | None) -> str:
     """20 Nov; another year is named: 20 Nov 2025. In Chinese 11月20日, 2025年11月20日."""
     if value is None:
@@ -90,6 +110,36 @@ def day(value: dt.date | None) -> str:
 def long_day(value: dt.date | None) -> str:
     """20 November 2026, 2026年11月20日."""
     return "–" if value is None else str(formats.date_format(value, "Y年n月j日" if _chinese() else "j F Y"))
+
+
+@register.filter
+def month_year(value: dt.date) -> str:
+    """Nov 2026, 2026年11月."""
+    return str(formats.date_format(value, "Y年n月" if _chinese() else "M Y"))
+
+
+@register.filter
+def month_year_long(value: dt.date) -> str:
+    """November 2026, 2026年11月."""
+    return str(formats.date_format(value, "Y年n月" if _chinese() else "F Y"))
+
+
+@register.filter
+def month_day(value: dt.date) -> str:
+    """3 Dec, 12月3日: a birthday, whose year is nobody's business."""
+    return str(formats.date_format(value, "n月j日" if _chinese() else "j M"))
+
+
+@register.filter
+def local_day(value: dt.datetime | None) -> dt.date | None:
+    """The tenant's calendar day of a moment."""
+    return None if value is None else timezone.localtime(value).date()
+
+
+@register.filter
+def days_ago(value: dt.datetime) -> int:
+    """How many of the tenant's calendar days ago that was."""
+    return (timezone.localdate() - timezone.localtime(value).date()).days
 
 
 @register.filter
@@ -124,6 +174,23 @@ def due(value: Any, today: dt.date) -> str:
     return weekday_day(value.due_on)
 
 
+_CHANNEL_ICONS = {
+    "phone": "phone",
+    "visit": "walk",
+    "wechat": "brand-wechat",
+    "sms": "device-mobile-message",
+    "email": "mail",
+    "app": "device-mobile",
+    "store": "building-store",
+}
+
+
+@register.filter
+def channel_icon(channel: str) -> str:
+    """The icon of a way to reach somebody."""
+    return _CHANNEL_ICONS.get(channel, "message")
+
+
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """An outline from the sprite; with a label it is read out, without one it is decoration."""
@@ -152,3 +219,38 @@ def can(member: Any, permission: str) -> bool:
 @register.filter
 def item(mapping: dict[Any, Any], key: Any) -> Any:
     return mapping.get(key)
+
+
+# ── forms: the classes that the stylesheet knows, for our forms and everybody else's ─────────────
+
+_WIDE = {"textarea", "file", "clearablefile", "checkboxselectmultiple"}
+
+
+@register.filter
+def is_checkbox(field: Any) -> bool:
+    """One box to tick: its label stands beside it."""
+    return bool(field.widget_type == "checkbox")
+
+
+@register.filter
+def is_wide(field: Any) -> bool:
+    """A field that takes the whole width of a form of two columns."""
+    return field.widget_type in _WIDE or bool(field.field.widget.attrs.get("data-wide"))
+
+
+@register.filter
+def control_class(widget: dict[str, Any]) -> str:
+    """The class of a control by what it is, with what its widget asked for."""
+    kind, template_name = widget.get("type"), widget.get("template_name", "")
+    if kind == "hidden" or "option" in template_name and kind not in {"checkbox", "radio"}:
+        control = ""
+    elif kind in {"checkbox", "radio"}:
+        control = "form-check-input"
+    elif "select" in template_name and "checkbox" not in template_name and "radio" not in template_name:
+        control = "form-select"
+    elif kind or "textarea" in template_name:
+        control = "form-control"
+    else:
+        control = ""
+    wrong = "is-invalid" if control and widget["attrs"].get("aria-invalid") else ""
+    return " ".join(filter(None, [control, wrong, widget["attrs"].get("class", "")]))

@@ -1,0 +1,1 @@
+"""Where Django's own number formats differ from what the screens say."""

@@ -1,0 +1,178 @@
+"""Forms for the facts: what people type about customers, contacts, talks and complaints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from customers.models import Channel, Complaint, Contact, Customer, Import, Interaction, Tag, TouchKind
+from tenants.forms import SuggestInput
+from tenants.models import Member
+
+
+class _Date(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class CustomerForm(forms.Form):
+    """Who a customer is, whose it is, and words about it. Without `customer` it is a new one."""
+
+    name = forms.CharField(label=_("Name"), max_length=200)
+    city = forms.CharField(label=_("City"), max_length=80, required=False)
+    country = forms.CharField(label=_("Country"), max_length=60, required=False)
+    industry = forms.CharField(label=_("Industry"), max_length=80, required=False)
+    since = forms.DateField(label=_("Customer since"), required=False, widget=_Date())
+    closed_on = forms.DateField(
+        label=_("Closed on"), required=False, widget=_Date(), help_text=_("A closed customer has no score any more.")
+    )
+    owner_a = forms.ModelChoiceField(label=_("A owner"), queryset=None, required=False, empty_label=_("nobody"))
+    owner_b = forms.ModelChoiceField(
+        label=_("B owner"),
+        queryset=None,
+        required=False,
+        empty_label=_("nobody"),
+        help_text=_("Covers for the A owner."),
+    )
+    tags = forms.CharField(
+        label=_("Tags"),
+        required=False,
+        widget=SuggestInput(attrs={"data-wide": True}),
+        help_text=_("With commas between."),
+    )
+    note = forms.CharField(label=_("Note"), required=False, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, *args: Any, customer: Customer | None = None, may_change_owners: bool, **kwargs: Any) -> None:
+        if customer is not None:
+            plain = ("name", "city", "country", "industry", "since", "closed_on", "note")
+            kwargs["initial"] = {field: getattr(customer, field) for field in plain} | {
+                "owner_a": customer.owner_a_id,
+                "owner_b": customer.owner_b_id,
+                "tags": ", ".join(tag.name for tag in customer.tags.order_by("name")),
+            }
+        super().__init__(*args, **kwargs)
+        if customer is None:
+            del self.fields["closed_on"]
+        if may_change_owners:
+            people = Member.objects.filter(is_active=True).select_related("user").order_by("user__name", "pk")
+            for name in ("owner_a", "owner_b"):
+                field = self.fields[name]
+                assert isinstance(field, forms.ModelChoiceField)
+                field.queryset = people
+        else:
+            del self.fields["owner_a"], self.fields["owner_b"]
+        widget = self.fields["tags"].widget
+        assert isinstance(widget, SuggestInput)
+        widget.suggestions = list(Tag.objects.values_list("name", flat=True))
+
+    def clean_tags(self) -> list[str]:
+        words = self.cleaned_data["tags"].replace("，", ",").split(",")
+        return [word.strip() for word in words if word.strip()]
+
+
+class ContactForm(forms.Form):
+    """A person at a customer."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
+    title = forms.CharField(label=_("Position"), max_length=80, required=False)
+    phone = forms.CharField(label=_("Phone"), max_length=40, required=False, widget=forms.TextInput({"type": "tel"}))
+    email = forms.EmailField(label=_("E-mail address"), required=False)
+    wechat = forms.CharField(label=_("WeChat"), max_length=60, required=False)
+    channel = forms.ChoiceField(
+        label=_("Preferred channel"), choices=[("", _("no preference")), *Channel.choices], required=False
+    )
+    birthday = forms.DateField(label=_("Birthday"), required=False, widget=_Date())
+    consent = forms.ChoiceField(label=_("Consent to messages"), choices=Contact.Consent.choices)
+    left_on = forms.DateField(label=_("Left on"), required=False, widget=_Date())
+    is_main = forms.BooleanField(label=_("First to ask"), required=False)
+
+    def __init__(self, *args: Any, contact: Contact | None = None, **kwargs: Any) -> None:
+        if contact is not None:
+            kwargs["initial"] = {name: getattr(contact, name) for name in self.base_fields}
+        super().__init__(*args, **kwargs)
+        if contact is None:
+            del self.fields["left_on"]
+
+
+class LogForm(forms.Form):
+    """A contact with a customer that has happened."""
+
+    channel = forms.ChoiceField(label=_("Channel"), choices=Channel.choices)
+    kind = forms.ChoiceField(label=_("Kind"), choices=TouchKind.choices, initial=TouchKind.LIGHT_TOUCH)
+    contact = forms.ModelChoiceField(label=_("With"), queryset=None, required=False, empty_label=_("nobody named"))
+    direction = forms.ChoiceField(label=_("Direction"), choices=Interaction.Direction.choices)
+    at = forms.DateTimeField(label=_("When"), widget=forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M"))
+    answered = forms.TypedChoiceField(
+        label=_("Answered"),
+        choices=[("yes", _("Yes, we talked")), ("no", _("No answer")), ("", _("Not known yet"))],
+        coerce=lambda value: {"yes": True, "no": False}.get(value),
+        empty_value=None,
+        required=False,
+    )
+    topic = forms.CharField(
+        label=_("Topic"), max_length=60, required=False, widget=forms.TextInput({"data-wide": True})
+    )
+    note = forms.CharField(label=_("Note"), max_length=4000, required=False, widget=forms.Textarea({"rows": 3}))
+
+    def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
+        kwargs["initial"] = {"at": timezone.localtime(), "answered": "yes"} | kwargs.get("initial", {})
+        super().__init__(*args, **kwargs)
+        field = self.fields["contact"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = customer.contacts.filter(left_on__isnull=True).order_by("-is_main", "name")
+
+
+class ComplaintForm(forms.Form):
+    """Something went wrong for a customer."""
+
+    topic = forms.CharField(label=_("Topic"), max_length=60)
+    severity = forms.ChoiceField(
+        label=_("Severity"), choices=Complaint.Severity.choices, initial=Complaint.Severity.NORMAL
+    )
+    opened_at = forms.DateTimeField(
+        label=_("When"), widget=forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M")
+    )
+    order = forms.ModelChoiceField(label=_("Order"), queryset=None, required=False, empty_label=_("no order"))
+    text = forms.CharField(label=_("What happened"), required=False, widget=forms.Textarea({"rows": 4}))
+
+    ORDERS = 50  # the newest ones: a complaint comes soon after the order
+
+    def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
+        kwargs["initial"] = {"opened_at": timezone.localtime()} | kwargs.get("initial", {})
+        super().__init__(*args, **kwargs)
+        field = self.fields["order"]
+        assert isinstance(field, forms.ModelChoiceField)
+        newest = customer.orders.order_by("-placed_on", "-pk").values("pk")[: self.ORDERS]
+        field.queryset = customer.orders.filter(pk__in=newest).order_by("-placed_on", "-pk")
+
+
+class SolveForm(forms.Form):
+    """A complaint is solved."""
+
+    first_time = forms.TypedChoiceField(
+        label=_("Solved the first time?"),
+        choices=[("yes", _("Yes, at once")), ("no", _("No, it took several tries")), ("", _("Not known"))],
+        coerce=lambda value: {"yes": True, "no": False}.get(value),
+        empty_value=None,
+        required=False,
+    )
+
+
+class UploadForm(forms.Form):
+    """A file to import."""
+
+    kind = forms.ChoiceField(label=_("What is in it?"), choices=Import.Kind.choices)
+    source = forms.CharField(
+        label=_("Where does it come from?"),
+        max_length=30,
+        initial="import",
+        help_text=_("A short name of the system, like erp. Its numbers are kept apart from those of other systems."),
+    )
+    file = forms.FileField(
+        label=_("File"), help_text=_("CSV (also .gz), XLSX or NDJSON; UTF-8 or GB18030."), allow_empty_file=True
+    )

@@ -1,0 +1,292 @@
+"""From a file to batches of cells as text, each row with the line of the file on which it begins."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import datetime as dt
+import io
+import itertools
+import json
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from operator import itemgetter
+from typing import Any, Final, TextIO
+from xml.etree.ElementTree import ParseError
+
+import openpyxl
+
+from customers.imports.files import HEAD, File, check_workbook, delimiter_of, encoding_of, head_of, opened, scan
+from customers.imports.problems import ImportProblem
+
+BATCH: Final = 50_000  # rows, about
+_HANDFUL: Final = 1_000  # rows that are turned into columns at once: few enough to stay in the processor's cache
+SHOWN: Final = 80  # characters of a cell that are shown with the reason
+
+Cells = Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A line that is no row: why, and what is to be said with the reason."""
+
+    code: str
+    value: str = ""
+    detail: str = ""
+
+
+Records = Iterator[tuple[int, Cells | Broken]]
+"""Line (the header stands on line 1, as a rule), and the cells of the wanted columns or why there are none."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file whose header is known."""
+
+    file: File
+    encoding: str
+    delimiter: str
+    headers: list[str]
+
+
+@dataclass
+class Batch:
+    """Some rows of a file: their lines, their cells by column, and the lines that are no rows."""
+
+    columns: dict[str, list[str | None]]
+    lines: list[int] = field(default_factory=list)
+    broken: list[tuple[int, Broken]] = field(default_factory=list)
+    progress: float = 0.0  # share of the file that is read
+
+    def add(self, found: list[tuple[int, Cells | Broken]]) -> None:
+        good = [(line, cells) for line, cells in found if not isinstance(cells, Broken)]
+        self.broken += [(line, cells) for line, cells in found if isinstance(cells, Broken)]
+        if good:
+            lines, rows = zip(*good, strict=True)
+            self.lines += lines
+            for cells, column in zip(zip(*rows, strict=True), self.columns.values(), strict=True):
+                column += cells
+
+
+def look(file: File) -> tuple[Table, list[tuple[int, Cells]]]:
+    """The table and its first five rows, from the beginning of the file alone. Raises ImportProblem."""
+    if file.format == "xlsx":
+        table = Table(file, "", "", _workbook_headers(file))
+        with _records(table, table.headers) as (records, _progress):
+            found = list(itertools.islice(records, 5))
+    else:
+        head = head_of(file)
+        table = _table(file, head, encoding_of(lambda: iter([head]), whole=False))
+        found = list(itertools.islice(_text_records(table, _text_of(head, table.encoding), table.headers), 5))
+    if not found and (file.format == "xlsx" or len(head) < HEAD // 2):
+        raise ImportProblem("header_only")
+    return table, [(line, cells) for line, cells in found if not isinstance(cells, Broken)]
+
+
+def inspect(file: File, limit: int) -> Table:
+    """The table, after the whole file was looked at: it is whole, of one encoding, at most `limit` bytes unpacked.
+
+    Raises ImportProblem.
+    """
+    if file.format == "xlsx":
+        check_workbook(file, limit)
+        return Table(file, "", "", _workbook_headers(file))
+    encoding = scan(file, limit)
+    return _table(file, head_of(file), encoding)
+
+
+def batches(table: Table, columns: Sequence[str], size: int = BATCH) -> Iterator[Batch]:
+    """All rows of the file, `size` at a time, with the cells of `columns`; memory does not grow with the file.
+
+    Raises ImportProblem where the file turns out to be none, and when it has a header only.
+    """
+    empty = True
+    with _records(table, columns) as (records, progress):
+        while True:
+            batch = Batch(columns={column: [] for column in columns})
+            while len(batch.lines) < size and (found := list(itertools.islice(records, _HANDFUL))):
+                batch.add(found)
+                batch.progress = progress(found[-1][0])
+            if not batch.lines and not batch.broken:
+                break
+            empty = False
+            yield batch
+    if empty:
+        raise ImportProblem("header_only")
+
+
+@contextmanager
+def _records(table: Table, columns: Sequence[str]) -> Iterator[tuple[Records, Callable[[int], float]]]:
+    """The file's records, and the share of the file that is read when a line is."""
+    if table.file.format == "xlsx":
+        with _sheet(table.file) as sheet:
+            rows = sheet.max_row or 0
+            sheet.reset_dimensions()  # programmes that write workbooks often state them wrongly
+            yield _sheet_records(sheet, table.headers, columns), lambda line: min(1.0, line / rows) if rows else 0.0
+        return
+    size = table.file.size
+    with opened(table.file) as handle:
+        text = io.TextIOWrapper(handle.unpacked, encoding=table.encoding, newline="")
+        yield _text_records(table, text, columns), lambda _line: handle.position / size
+        text.detach()
+
+
+def _table(file: File, head: bytes, encoding: str) -> Table:
+    text = _text_of(head, encoding)
+    if file.format == "ndjson":
+        return Table(file, encoding, "", _json_headers(text))
+    delimiter = delimiter_of(text.read())
+    text.seek(0)
+    headers = next((row for row in csv.reader(text, delimiter=delimiter) if any(row)), [])
+    return Table(file, encoding, delimiter, [header.strip() for header in headers])
+
+
+def _text_of(head: bytes, encoding: str) -> io.StringIO:
+    return io.StringIO(codecs.getincrementaldecoder(encoding)("strict").decode(head), newline="")
+
+
+def _text_records(table: Table, text: TextIO, columns: Sequence[str]) -> Records:
+    if table.file.format == "ndjson":
+        return _json_records(text, columns)
+    return _csv_records(text, table, columns)
+
+
+def _picker(headers: Sequence[str], columns: Sequence[str]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    places = [headers.index(column) for column in columns]
+    if len(places) == 1:
+        return lambda row: (row[places[0]],)
+    return itemgetter(*places)
+
+
+# ── CSV ─────────────────────────────────────────────────────────────────────
+
+
+def _csv_records(text: TextIO, table: Table, columns: Sequence[str]) -> Records:
+    reader = csv.reader(text, delimiter=table.delimiter, strict=True)
+    width, pick, header = len(table.headers), _picker(table.headers, columns), True
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if str(error).startswith(("unexpected end", "field larger")):
+                raise ImportProblem("open_quote", line=line) from error
+            yield line, Broken("quotes", f"{line}–{reader.line_num}" if reader.line_num > line else str(line))
+            continue
+        if not row or (not row[0] and not any(row)):
+            continue  # an empty line says nothing
+        if header:
+            header = False
+        elif len(row) == width:
+            yield line, pick(row)
+        else:
+            yield line, Broken("cells", str(len(row)), str(width))
+
+
+# ── NDJSON ──────────────────────────────────────────────────────────────────
+
+
+def _json_headers(text: TextIO) -> list[str]:
+    """The names in the first lines, in the order in which they appear."""
+    names: dict[str, None] = {}
+    for line in text:
+        if line.strip():
+            found = _json_object(line)
+            if found is None and not names:
+                raise ImportProblem("json_header", value=line.strip()[:SHOWN])
+            names |= dict.fromkeys(found or {})
+    return list(names)
+
+
+def _json_object(line: str) -> dict[str, Any] | None:
+    try:
+        # Numbers stay the text that they are: 0.10 must not become 0.1000000000000000055.
+        found = json.loads(line, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _json_records(text: TextIO, columns: Sequence[str]) -> Records:
+    for number, line in enumerate(text, 1):
+        if not line.strip():
+            continue
+        found = _json_object(line)
+        if found is None:
+            yield number, Broken("json")
+            continue
+        cells = [found.get(column) for column in columns]
+        nested = next((c for c, v in zip(columns, cells, strict=True) if isinstance(v, dict)), None)
+        if nested is not None:
+            yield number, Broken("nested", nested)
+        else:
+            yield number, tuple(map(_json_text, cells))
+
+
+def _json_text(value: Any) -> str | None:
+    if isinstance(value, list):
+        return "; ".join(str(one) for one in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)
+
+
+# ── Excel ───────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _sheet(file: File) -> Iterator[Any]:
+    """The first sheet of the workbook. Raises ImportProblem when there is none to read."""
+    try:
+        book = openpyxl.load_workbook(file.path, read_only=True, data_only=True, keep_links=False)
+        try:
+            if not book.worksheets:
+                raise ImportProblem("empty")
+            yield book.worksheets[0]
+        finally:
+            book.close()
+    except (zipfile.BadZipFile, KeyError, ParseError, zlib.error) as error:
+        raise ImportProblem("not_excel") from error
+
+
+def _workbook_headers(file: File) -> list[str]:
+    with _sheet(file) as sheet:
+        sheet.reset_dimensions()
+        for row in sheet.iter_rows(values_only=True):
+            if any(cell is not None for cell in row):
+                return [(_cell_text(cell) or "").strip() for cell in row]
+    raise ImportProblem("empty")
+
+
+def _sheet_records(sheet: Any, headers: Sequence[str], columns: Sequence[str]) -> Records:
+    width, pick, header = len(headers), _picker(headers, columns), True
+    for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        if all(cell is None for cell in row):
+            continue
+        if header:
+            header = False
+        elif any(cell is not None for cell in row[width:]):
+            yield line, Broken("cells", str(len(row)), str(width))
+        else:
+            # A row ends with its last cell that is filled.
+            cells = [*row[:width], *[None] * (width - len(row))]
+            yield line, tuple(map(_cell_text, pick(cells)))
+
+
+def _cell_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        # Excel keeps 15 digits; the rest is the binary fraction's.
+        return f"{Decimal(format(value, '.15g')):f}"
+    if isinstance(value, dt.datetime):
+        return value.isoformat(" ")
+    return str(value)

@@ -1,0 +1,249 @@
+"""One customer's story, newest first: orders, contacts, complaints, alerts, and what changed about it.
+
+Every source is asked for the next few rows before a mark; the merged rows are cut to a page, and the last
+one is the next mark. So a page costs the same however long the story is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from operator import attrgetter
+from typing import Any, Final, Literal, get_args
+
+from django.core.exceptions import BadRequest
+from django.db.models import Case, CharField, Count, F, Q, Value, When, Window
+from django.db.models.functions import Cast, RowNumber
+from django.utils.translation import gettext as _
+
+from customers.models import Complaint, Customer, Interaction, Order, OrderLine
+from health.models import HealthHistory
+from risk.models import Alert
+from segmentation.models import Tier, TierChange
+from tenants.context import current_tenant
+from tenants.models import Event, Member
+
+Tab = Literal["all", "orders", "contacts", "alerts", "changes"]
+TABS: Final[tuple[Tab, ...]] = get_args(Tab)
+PAGE: Final = 20
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in the story: when, and among what happened at once, which source and row."""
+
+    at: dt.datetime
+    rank: int
+    pk: int
+
+    def __str__(self) -> str:
+        return f"{self.at.timestamp():.6f}-{self.rank}-{self.pk}"
+
+    @classmethod
+    def parse(cls, text: str) -> Mark:
+        """Raises BadRequest for what is not a mark."""
+        try:
+            at, rank, pk = text.split("-")
+            return cls(dt.datetime.fromtimestamp(float(at), tz=dt.UTC), int(rank), int(pk))
+        except (ValueError, OverflowError, OSError) as error:
+            raise BadRequest(_("before is not a place in this timeline.")) from error
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that happened. `row` is its fact; `more` what the words need besides."""
+
+    kind: str
+    at: dt.datetime
+    rank: int
+    row: Any
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self.at, self.rank, self.row.pk if isinstance(self.row.pk, int) else 0)
+
+    @property
+    def order(self) -> tuple[dt.datetime, int, int]:
+        mark = self.mark
+        return mark.at, mark.rank, mark.pk
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the story by month, and the mark of the next one."""
+
+    months: list[tuple[dt.date, list[Item]]]
+    next: Mark | None
+
+
+def read(customer: Customer, tab: Tab, before: Mark | None) -> Page:
+    """The page of the story that lies before a mark; the newest without one."""
+    items = [item for source in _OF_TAB[tab] for item in source(customer, before)]
+    items.sort(key=attrgetter("order"), reverse=True)
+    page = _with_baskets(items[:PAGE])
+    zone = current_tenant().zone
+    by_month = groupby(page, key=lambda item: item.at.astimezone(zone).date().replace(day=1))
+    months = [(month, list(found)) for month, found in by_month]
+    return Page(months, page[-1].mark if len(items) > PAGE else None)
+
+
+def count(customer: Customer) -> dict[Tab, int]:
+    """How much each tab holds."""
+    orders = Order.objects.filter(customer=customer).count()
+    contacts = (
+        Interaction.objects.filter(customer=customer).count() + Complaint.objects.filter(customer=customer).count()
+    )
+    alerts = Alert.objects.filter(customer=customer).count()
+    changes = (
+        TierChange.objects.filter(customer=customer).exclude(before="").count()
+        + _owner_events(customer).count()
+        + len(_health_changes(customer))
+    )
+    return {
+        "all": orders + contacts + alerts + changes,
+        "orders": orders,
+        "contacts": contacts,
+        "alerts": alerts,
+        "changes": changes,
+    }
+
+
+# ── sources ──────────────────────────────────────────────────────────────────
+
+
+def _earlier(name: str, rank: int, before: Mark | None) -> Q:
+    """Rows with a moment that lie before the mark."""
+    if before is None:
+        return Q()
+    if rank > before.rank:
+        return Q(**{f"{name}__lt": before.at})
+    if rank < before.rank:
+        return Q(**{f"{name}__lte": before.at})
+    return Q(**{f"{name}__lt": before.at}) | Q(**{name: before.at, "pk__lt": before.pk})
+
+
+def _earlier_day(name: str, rank: int, before: Mark | None) -> Q:
+    """Rows with a day, which count as its first moment, that lie before the mark."""
+    if before is None:
+        return Q()
+    tenant = current_tenant()
+    day = tenant.local_date(before.at)
+    if tenant.start_of(day) < before.at or rank < before.rank:
+        return Q(**{f"{name}__lte": day})
+    if rank > before.rank:
+        return Q(**{f"{name}__lt": day})
+    return Q(**{f"{name}__lt": day}) | Q(**{name: day, "pk__lt": before.pk})
+
+
+def _orders(customer: Customer, before: Mark | None) -> list[Item]:
+    rows = Order.objects.filter(_earlier("placed_at", 1, before), customer=customer).order_by("-placed_at", "-pk")
+    return [Item("order", row.placed_at, 1, row) for row in rows[: PAGE + 1]]
+
+
+def _interactions(customer: Customer, before: Mark | None) -> list[Item]:
+    rows = (
+        Interaction.objects.filter(_earlier("at", 2, before), customer=customer)
+        .select_related("contact", "member__user")
+        .order_by("-at", "-pk")
+    )
+    return [Item("interaction", row.at, 2, row) for row in rows[: PAGE + 1]]
+
+
+def _complaints(customer: Customer, before: Mark | None) -> list[Item]:
+    rows = Complaint.objects.filter(_earlier("opened_at", 3, before), customer=customer).order_by("-opened_at", "-pk")
+    return [Item("complaint", row.opened_at, 3, row) for row in rows[: PAGE + 1]]
+
+
+def _alerts(customer: Customer, before: Mark | None) -> list[Item]:
+    rows = Alert.objects.filter(_earlier_day("opened_on", 6, before), customer=customer).order_by("-opened_on", "-pk")
+    start = current_tenant().start_of
+    return [Item("alert", start(row.opened_on), 6, row) for row in rows[: PAGE + 1]]
+
+
+def _tier_changes(customer: Customer, before: Mark | None) -> list[Item]:
+    rows = TierChange.objects.filter(_earlier_day("on", 5, before), customer=customer).exclude(before="")
+    start, words = current_tenant().start_of, dict(Tier.choices)
+    return [
+        Item("tier", start(row.on), 5, row, {"before": words[row.before], "after": words[row.after]})
+        for row in rows.order_by("-on", "-pk")[: PAGE + 1]
+    ]
+
+
+def _owner_events(customer: Customer) -> Any:
+    return Event.objects.filter(customer_id=customer.pk, object_type="customer", verb="owners_changed")
+
+
+def _owners(customer: Customer, before: Mark | None) -> list[Item]:
+    rows = list(
+        _owner_events(customer)
+        .filter(_earlier("at", 4, before))
+        .select_related("actor__user")
+        .order_by("-at", "-pk")[: PAGE + 1]
+    )
+    named = {pk for row in rows for pair in row.changes.values() for pk in pair if pk}
+    people = {member.pk: member for member in Member.objects.filter(pk__in=named).select_related("user")}
+
+    def moves(row: Event) -> list[dict[str, Any]]:
+        return [
+            {"which": "A" if name == "owner_a" else "B", "before": people.get(old), "after": people.get(new)}
+            for name, (old, new) in sorted(row.changes.items())
+        ]
+
+    return [Item("owners", row.at, 4, row, {"moves": moves(row)}) for row in rows]
+
+
+def _health_changes(customer: Customer) -> list[tuple[HealthHistory, HealthHistory]]:
+    # One row a week: the whole history of a customer is small enough to walk through.
+    rows = HealthHistory.objects.filter(customer=customer).order_by("on")
+    return [(old, new) for old, new in pairwise(rows) if old.band != new.band]
+
+
+def _health(customer: Customer, before: Mark | None) -> list[Item]:
+    start = current_tenant().start_of
+    items = [Item("health", start(new.on), 7, new, {"before": old}) for old, new in _health_changes(customer)]
+    if before is not None:
+        items = [item for item in items if item.order < (before.at, before.rank, before.pk)]
+    return sorted(items, key=attrgetter("order"), reverse=True)[: PAGE + 1]
+
+
+Source = Callable[[Customer, Mark | None], list[Item]]
+_CHANGES: Final[tuple[Source, ...]] = (_tier_changes, _owners, _health)
+_OF_TAB: Final[Mapping[Tab, tuple[Source, ...]]] = {
+    "all": (_orders, _interactions, _complaints, _alerts, *_CHANGES),
+    "orders": (_orders,),
+    "contacts": (_interactions, _complaints),
+    "alerts": (_alerts,),
+    "changes": _CHANGES,
+}
+
+
+# ── what was in the orders ───────────────────────────────────────────────────
+
+
+def _with_baskets(items: Sequence[Item]) -> list[Item]:
+    ids = [item.row.pk for item in items if item.kind == "order"]
+    baskets = baskets_of(ids) if ids else {}
+    return [
+        Item(item.kind, item.at, item.rank, item.row, baskets.get(item.row.pk, {})) if item.kind == "order" else item
+        for item in items
+    ]
+
+
+def baskets_of(order_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """By order: how many lines and categories it has, and its two biggest lines."""
+    lines = OrderLine.objects.filter(order__in=order_ids)
+    # A product without a category is one by itself.
+    own = Case(
+        When(product__category="", then=Cast("product_id", CharField())),
+        default=F("product__category"),
+        output_field=CharField(),
+    )
+    counts = lines.order_by().values("order_id").annotate(lines=Count("pk"), categories=Count(own, distinct=True))
+    baskets: dict[int, dict[str, Any]] = {row["order_id"]: {**row, "biggest": []} for row in counts}
+    place = Window(RowNumber(), partition_by="order_id", order_by=[F("money").desc(), F("pk").asc()])
+    for line in lines.annotate(place=place).filter(place__lte=Value(2)).select_related("product").order_by("place"):
+        baskets[line.order_id]["biggest"].append(line)
+    return baskets

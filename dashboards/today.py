@@ -1,0 +1,281 @@
+"""Reading for Today: the rows of the queue in words, the strip's numbers, and one customer's preview."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from django.db.models import Count, F, FilteredRelation, Q, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from customers.models import Channel, Customer, Interaction, TouchKind
+from dashboards.querysets import customers_at_risk
+from dashboards.receipts import Drawn, draw
+from followups.models import FollowUp
+from followups.querysets import FollowUpQuerySet, QueueCounts, View, in_view, next_after
+from followups.reasons import phrase, snooze_words
+from followups.rules.policy import CadencePolicy
+from health.models import Band, HealthHistory, HealthScore
+from health.rules.policy import HealthPolicy
+from risk.models import Alert
+from segmentation.models import Tier
+from tenants.context import current_tenant
+from tenants.models import Member, Run
+from tenants.policies import Policy
+from tenants.templatetags.perennial import channel_icon, clock, weekday_day
+
+WEEK: Final = dt.timedelta(days=7)
+# The history has a row a week at least; further back nothing is "a week ago" any more.
+HISTORY: Final = dt.timedelta(days=21)
+LAST_CONTACTS: Final = 4
+
+# Outcomes as people say them, and whether the customer answered.
+OUTCOMES: Final[Mapping[str, bool | None]] = {"sent": None, "talked": True, "none": False}
+_SPOKEN: Final = frozenset({Channel.PHONE, Channel.VISIT, Channel.STORE})
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the queue, ready to print. `state` of the due day: late, today or later."""
+
+    number: int
+    pk: int
+    customer_id: int
+    name: str
+    tier: str
+    band: str
+    score: int | None
+    change: int | None
+    why: str
+    due: str
+    state: str
+    channel: str
+    icon: str
+    is_severe: bool
+
+
+def queue_rows(
+    member: Member, view: View, today: dt.date, order: Sequence[int], night: Run | None
+) -> list[Row]:
+    """The follow-ups `order` that still wait in the view, in that order and with their place in it.
+
+    Two queries, however many rows there are.
+    """
+    place = {pk: number for number, pk in enumerate(order, start=1)}
+    found = _with_standing(FollowUp.objects.visible_to(member).filter(in_view(member, view), pk__in=order))
+    waiting = sorted(found.waiting(today), key=lambda row: place[row.pk])
+    before = _scores_a_week_ago({row.customer_id for row in waiting}, night)
+    return [_row(row, place[row.pk], before.get(row.customer_id), today) for row in waiting]
+
+
+def _with_standing(rows: FollowUpQuerySet) -> FollowUpQuerySet:
+    """With tier, score and band of last night, and the name of the customer."""
+    tenant = current_tenant().pk
+    # The tenant is said in each join: the wall's own condition then costs nothing.
+    return rows.annotate(
+        standing=FilteredRelation("customer__standings", condition=Q(customer__standings__tenant_id=tenant)),
+        health=FilteredRelation("customer__health_scores", condition=Q(customer__health_scores__tenant_id=tenant)),
+    ).annotate(
+        name=F("customer__name"), tier=F("standing__tier"), score=F("health__score"), band=F("health__band")
+    )
+
+
+def _scores_a_week_ago(customers: Collection[int], night: Run | None) -> dict[int, int]:
+    if not customers or night is None:
+        return {}
+    rows = HealthHistory.objects.filter(
+        customer_id__in=customers, on__lte=night.for_date - WEEK, on__gte=night.for_date - HISTORY
+    )
+    latest = rows.order_by("customer_id", "-on").distinct("customer_id").values_list("customer_id", "score")
+    return {customer: score for customer, score in latest if score is not None}
+
+
+def _row(row: Any, number: int, before: int | None, today: dt.date) -> Row:
+    words, state = due_words(row, row.day, today)
+    return Row(
+        number=number,
+        pk=row.pk,
+        customer_id=row.customer_id,
+        name=row.name,
+        tier=tier_name(row.tier),
+        band=row.band or Band.NONE.value,
+        score=row.score,
+        change=None if before is None or row.score is None else row.score - before,
+        why=phrase(row, today),
+        due=words,
+        state=state,
+        channel=str(Channel(row.channel).label),
+        icon=channel_icon(row.channel),
+        is_severe=row.level == FollowUp.Level.SEVERE,
+    )
+
+
+def tier_name(tier: str | None) -> str:
+    """A tier as people call it; empty for a customer without one."""
+    return str(Tier(tier).label) if tier else ""
+
+
+def due_words(follow_up: FollowUp, day: dt.date, today: dt.date) -> tuple[str, str]:
+    """When it is due (Today 18:00, 1 day late, Mon 23 Nov), and whether that is late, today or later."""
+    late = (today - day).days
+    if late > 0:
+        return ngettext("%(days)d day late", "%(days)d days late", late) % {"days": late}, "late"
+    if late == 0:
+        # Put off to today: the hour of the day it was due first no longer counts.
+        hour = clock(follow_up.due_at) if follow_up.due_at and follow_up.due_on == today else ""
+        return f"{_('Today')} {hour}".strip(), "today"
+    return weekday_day(day), "later"
+
+
+# ── the strip ────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class AtRisk:
+    """Customers with a red health or an open alert, and their net money of 12 months."""
+
+    money: Decimal
+    customers: int
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """Open alerts, how many are severe, and of how many customers they are."""
+
+    open: int
+    severe: int
+    customers: int
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The four numbers over the queue."""
+
+    counts: QueueCounts
+    done: int
+    at_risk: AtRisk
+    alerts: Alerts
+
+
+def at_risk(member: Member) -> AtRisk:
+    """What the member's customers at risk bring in a year; one query."""
+    rows = customers_at_risk(Customer.objects.visible_to(member))
+    standing = FilteredRelation("standings", condition=Q(standings__tenant_id=current_tenant().pk))
+    sums = rows.annotate(standing=standing).aggregate(customers=Count("pk"), money=Sum("standing__monetary"))
+    return AtRisk(money=sums["money"] or Decimal(0), customers=sums["customers"])
+
+
+def alerts(member: Member) -> Alerts:
+    """The open alerts of the member's customers; one query."""
+    rows = Alert.objects.visible_to(member).filter(closed_on__isnull=True)
+    severe = Count("pk", filter=Q(level=Alert.Level.SEVERE))
+    customers = Count("customer", distinct=True)
+    return Alerts(**rows.order_by().aggregate(open=Count("pk"), severe=severe, customers=customers))
+
+
+# ── the preview ──────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One follow-up and its customer, beside the queue or on a page of its own."""
+
+    follow_up: FollowUp
+    customer: Customer
+    tier: str
+    why: str
+    due: str
+    state: str
+    money: Decimal | None
+    orders: int | None
+    last_order_on: dt.date | None
+    expected_on: dt.date | None
+    expected_late: int
+    band: str
+    score: int | None
+    change: int | None
+    drawn: Drawn | None
+    contacts: list[Any]
+    contacts_count: int
+    next_touch: tuple[str, dt.date] | None
+    snoozed: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.follow_up.status == FollowUp.Status.OPEN
+
+    @property
+    def outcome(self) -> str:
+        """What is chosen before anybody chooses: a call is a talk, a message was sent."""
+        return "talked" if self.follow_up.channel in _SPOKEN else "sent"
+
+
+def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | None) -> Preview:
+    """Everything the preview shows; the same few queries for every customer.
+
+    `follow_up` comes with its customer, contact and people (`preview_rows`).
+    """
+    customer = follow_up.customer
+    as_of = night.for_date if night else today
+    standing = customer.standings.first()
+    health = customer.health_scores.first()
+    drawn = draw(health.receipt(policy.section(HealthPolicy), as_of)) if health and health.score is not None else None
+    before = _scores_a_week_ago([customer.pk], night).get(customer.pk)
+    expected = _expected(health)
+    day = max(follow_up.due_on, follow_up.snoozed_until or follow_up.due_on)
+    words, state = due_words(follow_up, day, today)
+    touched = Interaction.objects.filter(customer=customer)
+    cadence = policy.section(CadencePolicy)
+    tier = standing.tier if standing else ""
+    coming = next_after(customer, tier, cadence, kind=follow_up.kind, today=today)
+    return Preview(
+        follow_up=follow_up,
+        customer=customer,
+        tier=tier_name(tier),
+        why=phrase(follow_up, today),
+        due=words,
+        state=state,
+        money=standing.monetary if standing else None,
+        orders=standing.frequency if standing else None,
+        last_order_on=standing.last_order_on if standing else None,
+        expected_on=expected,
+        expected_late=(today - expected).days if expected else 0,
+        band=health.band if health else Band.NONE.value,
+        score=health.score if health else None,
+        change=None if before is None or not health or health.score is None else health.score - before,
+        drawn=drawn,
+        contacts=[_contact(each) for each in touched.order_by("-at", "-pk")[:LAST_CONTACTS]],
+        contacts_count=touched.count(),
+        next_touch=(str(TouchKind(coming[0]).label), coming[1]) if coming else None,
+        snoozed=snooze_words(follow_up.snooze_reason),
+    )
+
+
+def preview_rows(member: Member) -> FollowUpQuerySet:
+    """Follow-ups that the member sees, with all that their preview names."""
+    related = ("customer__owner_a__user", "customer__owner_b__user", "contact", "assignee__user", "closed_by__user")
+    return FollowUp.objects.visible_to(member).select_related(*related)
+
+
+def _expected(health: HealthScore | None) -> dt.date | None:
+    if health is None or health.last_order_on is None or not health.median_gap:
+        return None
+    expected: dt.date = health.last_order_on + dt.timedelta(days=round(health.median_gap))
+    return expected
+
+
+def _contact(row: Interaction) -> dict[str, Any]:
+    """A contact in a few words: what it was about, else how it was made; and when nobody answered."""
+    about = row.topic or " ".join(row.note.split()) or str(row.get_kind_display())
+    silent = row.answered is False and row.direction == Interaction.Direction.OUTBOUND
+    words = _("%(about)s, no answer") % {"about": about} if silent else about
+    return {
+        "icon": channel_icon(row.channel),
+        "channel": str(row.get_channel_display()),
+        "words": words,
+        "on": current_tenant().local_date(row.at),
+    }

@@ -1,0 +1,53 @@
+"""What the keys of every page need: find or jump, and the switch of the single-letter keys."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from customers.models import Customer
+from tenants.pages import TenantView
+
+
+class LetterKeys(TenantView):
+    """Switch the single-letter keys on or off, for good."""
+
+    permission = "customers:read"
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        user = self.member.user
+        user.letter_keys = "on" in request.POST
+        user.save(update_fields=["letter_keys"])
+        return HttpResponse(status=204) if self.request.htmx else redirect(self.address("today"))
+
+
+class Find(TenantView):
+    """Find or jump: pages by their name and customers by theirs, as a list for the palette."""
+
+    permission = "customers:read"
+    MOST: Final = 8
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        text = request.GET.get("q", "").strip()[:100]
+        found = Customer.objects.visible_to(self.member).named_like(text).order_by("search_name", "pk")
+        pages = [
+            (self.address(name), words, icon)
+            for name, words, icon, permission in _pages()
+            if self.member.can(permission) and text.lower() in words.lower()
+        ]
+        customers = list(found[: self.MOST]) if text else []
+        return self.render("dashboards/_find.html", pages=pages, customers=customers, text=text)
+
+
+def _pages() -> list[tuple[str, str, str, str]]:
+    return [
+        ("today", _("Today"), "list-check", "follow-ups:read"),
+        ("customers", _("Customers"), "building-store", "customers:read"),
+        ("imports", _("Imports"), "file-import", "imports:read"),
+        ("runs", _("Runs"), "history", "runs:read"),
+        ("members", _("Members"), "users", "members:read"),
+        ("tokens", _("API tokens"), "key", "tokens:write"),
+    ]

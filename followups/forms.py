@@ -1,0 +1,116 @@
+"""What people say about follow-ups: which they want to see, when they can wait, who takes them, what was said."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from customers.models import Channel
+from followups.querysets import VIEWS
+from followups.reasons import SnoozeReason
+from followups.services import MANY, NOTE_LENGTH, REASON_LENGTH
+from tenants.models import Member
+
+PAGE: Final = 100
+"""Rows of the queue that are shown at first, and that "show more" adds."""
+
+
+class QueueForm(forms.Form):
+    """What the address of Today asks for. `at` is the follow-up that is current, `rank` asks for a new order."""
+
+    view = forms.ChoiceField(choices=[(view, view) for view in VIEWS], required=False)
+    due = forms.ChoiceField(choices=[(due, due) for due in ("today", "late")], required=False)
+    q = forms.CharField(max_length=100, required=False)
+    show = forms.IntegerField(min_value=PAGE, max_value=MANY, required=False)
+    at = forms.IntegerField(min_value=1, required=False)
+    rank = forms.ChoiceField(choices=[("new", "new")], required=False)
+
+
+class _Ids(forms.TypedMultipleChoiceField):
+    """Any ids: whether the member sees such a follow-up is asked of the rows."""
+
+    def valid_value(self, value: Any) -> bool:
+        return str(value).isdecimal() and len(str(value)) < 19  # a bigint
+
+
+class PickForm(forms.Form):
+    """The follow-ups that somebody has picked, and how many of them they saw; `at` is where they are."""
+
+    pick = _Ids(coerce=int, required=False)
+    seen = forms.IntegerField(min_value=0, required=False)
+    at = forms.IntegerField(min_value=1, required=False)
+
+
+class SnoozeForm(forms.Form):
+    """Until when follow-ups can wait, and why. `quick` is a button's day and goes before the written one."""
+
+    reason = forms.ChoiceField(label=_("Why"), choices=[*SnoozeReason.choices, ("other", _("Another reason"))])
+    words = forms.CharField(label=_("In words"), max_length=REASON_LENGTH, required=False)
+    until = forms.DateField(
+        label=_("Until"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    quick = forms.DateField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, today: dt.date, most_days: int) -> None:
+        super().__init__(data, initial={"until": next_working_day(today)})
+        self.fields["until"].widget.attrs |= {
+            "min": (today + dt.timedelta(days=1)).isoformat(),
+            "max": (today + dt.timedelta(days=most_days)).isoformat(),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        cleaned["until"] = cleaned.get("quick") or cleaned.get("until")
+        if not cleaned["until"] and "until" not in self.errors:
+            self.add_error("until", _("Say until when."))
+        if cleaned.get("reason") == "other":
+            cleaned["reason"] = (cleaned.get("words") or "").strip()
+            if not cleaned["reason"]:
+                self.add_error("words", _("Say why it can wait."))
+        return cleaned
+
+
+def next_working_day(today: dt.date) -> dt.date:
+    """The first day after `today` that is not a Saturday or Sunday."""
+    day = today + dt.timedelta(days=1)
+    while day.isoweekday() > 5:
+        day += dt.timedelta(days=1)
+    return day
+
+
+class AssignForm(forms.Form):
+    """Who takes the follow-ups."""
+
+    assignee = forms.TypedChoiceField(label=_("Give to"), coerce=int)
+
+    def __init__(self, data: Any = None, *, people: Sequence[Member]) -> None:
+        super().__init__(data)
+        assignee = cast(forms.ChoiceField, self.fields["assignee"])
+        assignee.choices = [(member.pk, str(member)) for member in people]
+        self._people = {member.pk: member for member in people}
+
+    def member(self) -> Member:
+        """Who was chosen; call it on a valid form."""
+        return self._people[self.cleaned_data["assignee"]]
+
+
+class LogForm(forms.Form):
+    """A contact: by which channel, what came of it, what was said."""
+
+    channel = forms.ChoiceField(label=_("Channel"), choices=Channel.choices)
+    outcome = forms.ChoiceField(
+        label=_("Outcome"),
+        choices=[
+            ("sent", pgettext_lazy("outcome", "Sent")),
+            ("talked", pgettext_lazy("outcome", "Talked")),
+            ("none", pgettext_lazy("outcome", "No answer")),
+        ],
+        widget=forms.RadioSelect,
+    )
+    note = forms.CharField(label=_("What was said"), max_length=NOTE_LENGTH, required=False, widget=forms.Textarea)
+    anyway = forms.BooleanField(required=False)

@@ -1,0 +1,439 @@
+"""Writing: what people do with follow-ups.
+
+Each verb is one transaction, leaves one event for each follow-up that it changed, may be sent twice, and
+can be undone by `undo` with the ids of those events. Raising and withdrawing in bulk is raising.py's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+import customers.services
+from customers.models import Customer, Interaction
+from followups.models import FollowUp
+from followups.querysets import FollowUpQuerySet
+from followups.reasons import CADENCE, asks_for_contact
+from followups.rules.policy import CadencePolicy
+from tenants.context import current_tenant
+from tenants.events import acting_member, changes_of, record
+from tenants.models import Event, Member
+from tenants.policies import active_policy
+
+MANY: Final = 500
+"""The most follow-ups that one call changes."""
+
+NOTE_LENGTH: Final = 4000
+REASON_LENGTH: Final = 120
+_DAYS: Final = frozenset({"snoozed_until"})
+_MOMENTS: Final = frozenset({"closed_at"})
+
+
+class Refused(ValidationError):
+    """A verb that must not happen; its message says why, in the user's language."""
+
+
+class AlreadyClosed(Refused):
+    """Somebody was faster, or the night found that the reason is gone."""
+
+    def __init__(self, follow_up: FollowUp, member: Member) -> None:
+        self.follow_up = follow_up
+        super().__init__(_who_was_faster(follow_up, member), code="closed")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a verb did.
+
+    `follow_ups` it changed, `stays` those that it must not change, with the reason in words. `events` undo
+    it; empty when it had happened before and nothing was written. `satisfied` are other follow-ups of the
+    same customers that the contact has answered as well.
+    """
+
+    follow_ups: list[FollowUp] = field(default_factory=list)
+    stays: list[tuple[FollowUp, str]] = field(default_factory=list)
+    events: list[int] = field(default_factory=list)
+    satisfied: list[FollowUp] = field(default_factory=list)
+    interaction: Interaction | None = None
+
+
+def complete(*, follow_up: FollowUp, member: Member) -> Change:
+    """Mark a follow-up done. One that asks for a contact counts as a touch of its kind from now on.
+
+    Doing again what the member has done changes nothing. Raises AlreadyClosed when somebody else closed it.
+    """
+    with _acting(member):
+        row = _lock_one(follow_up)
+        if row.status == FollowUp.Status.DONE and row.closed_by_id == member.pk:
+            return Change()
+        _check_open(row, member)
+        return _close([row], member)
+
+
+def complete_many(*, ids: Collection[int], seen: int, member: Member) -> Change:
+    """Mark the follow-ups `ids` done, of which the member saw `seen`. Raises Refused when that has changed."""
+    with _acting(member):
+        return _close(_lock_seen(ids, seen, member), member)
+
+
+def snooze(*, follow_up: FollowUp, member: Member, until: dt.date, reason: str) -> Change:
+    """Put a follow-up off to a day, with a reason (a code of reasons.SnoozeReason, or the member's words).
+
+    Raises Refused, in words, for a day that is not after today or too far, without a reason, and for a
+    follow-up of a severe alert; AlreadyClosed for one that is closed.
+    """
+    with _acting(member):
+        row = _lock_one(follow_up)
+        _check_open(row, member)
+        return _snooze([row], until, reason)
+
+
+def snooze_many(*, ids: Collection[int], seen: int, member: Member, until: dt.date, reason: str) -> Change:
+    """Put the follow-ups `ids` off, of which the member saw `seen`; severe ones stay.
+
+    Raises Refused as `snooze` does, when none is left, and when what was seen has changed.
+    """
+    with _acting(member):
+        return _snooze(_lock_seen(ids, seen, member), until, reason)
+
+
+def reassign(*, follow_up: FollowUp, member: Member, assignee: Member) -> Change:
+    """Give a follow-up to somebody else, who must see the customer.
+
+    Who may assign, to anybody; others to the customer's A or B owner. Raises Refused otherwise, and
+    AlreadyClosed for one that is closed.
+    """
+    with _acting(member):
+        row = _lock_one(follow_up)
+        _check_open(row, member)
+        return _reassign([row], member, assignee)
+
+
+def reassign_many(*, ids: Collection[int], seen: int, member: Member, assignee: Member) -> Change:
+    """Give the follow-ups `ids`, of which the member saw `seen`, to somebody else; those they may not see stay.
+
+    Raises Refused when none is left, and when what was seen has changed.
+    """
+    with _acting(member):
+        return _reassign(_lock_seen(ids, seen, member), member, assignee)
+
+
+def log_contact(
+    *,
+    follow_up: FollowUp,
+    member: Member,
+    channel: str,
+    answered: bool | None,
+    note: str = "",
+    kind: str = "",
+    anyway: bool = False,
+) -> Change:
+    """Log a contact with the customer and close the follow-up with it.
+
+    `answered`: True for a talk, False for no answer, None where that is not known yet (a message was sent).
+    The touch counts for the cadence from today; the night raises the next one. Open cadence follow-ups of the
+    same kind are satisfied by it and close too. The same contact sent twice is logged once. Raises
+    AlreadyClosed when somebody else closed the follow-up; `anyway` then logs the contact all the same.
+    """
+    with _acting(member):
+        row = _lock_one(follow_up)
+        note = note.strip()
+        if len(note) > NOTE_LENGTH:
+            raise Refused(_("At most %(count)d characters.") % {"count": NOTE_LENGTH}, code="too_long")
+        said = {"channel": channel, "kind": kind or row.kind, "answered": answered, "note": note}
+        if row.status != FollowUp.Status.OPEN:
+            before = row.interaction
+            if before and before.member_id == member.pk and not changes_of(before, said):
+                return Change(interaction=before)
+            if not anyway:
+                raise AlreadyClosed(row, member)
+            return Change(interaction=_log(row, member, **said))
+        return _close([row], member, **said)
+
+
+def undo(*, events: Sequence[int], member: Member) -> Change:
+    """Take back what the member (or, for who may assign, anybody) did with follow-ups: the ids of its events.
+
+    A contact that was logged with it is removed. Undoing twice changes nothing. Raises Refused when somebody
+    has changed a follow-up since: then nothing is taken back.
+    """
+    with _acting(member):
+        found = list(Event.objects.filter(pk__in=events, object_type="followup").order_by("-pk"))
+        if not found or len(found) != len(set(events)):
+            raise Refused(_("There is nothing to undo."), code="unknown")
+        if any(event.actor_id != member.pk for event in found) and not member.can("follow-ups:assign"):
+            raise Refused(_("Only who did it can undo it."), code="not_yours")
+        rows = {row.pk: row for row in _lock(_visible(member).filter(pk__in=[event.object_id for event in found]))}
+        if len(rows) != len({event.object_id for event in found}):
+            raise Refused(_("There is nothing to undo."), code="unknown")
+        done = _undone(found)
+        change = Change()
+        for event in found:
+            if event.pk not in done:
+                _take_back(rows[event.object_id], event, change)
+        return change
+
+
+def change_owner(*, customer: Customer, owner_a: Member | None, owner_b: Member | None, member: Member) -> Change:
+    """Give a customer to other owners; open follow-ups of an owner who leaves go to the one who comes.
+
+    Returns the follow-ups that moved. Raises ValidationError as customers.services.set_owners does.
+    """
+    with _acting(member):
+        moves = {customer.owner_a_id: owner_a} if customer.owner_a != owner_a else {}
+        if customer.owner_b_id and customer.owner_b != owner_b and customer.owner_b_id not in moves:
+            moves[customer.owner_b_id] = owner_b or owner_a
+        customers.services.set_owners(customer=customer, owner_a=owner_a, owner_b=owner_b)
+        stay = {owner.pk for owner in (owner_a, owner_b) if owner}
+        change = Change()
+        for row in _lock(FollowUp.objects.filter(customer=customer, status=FollowUp.Status.OPEN)):
+            if row.assignee_id in moves and row.assignee_id not in stay:
+                _write(row, "reassigned", {"assignee": moves[row.assignee_id]}, change)
+        return change
+
+
+# ── what the verbs share ────────────────────────────────────────────────────
+
+
+@contextmanager
+def _acting(member: Member) -> Iterator[None]:
+    """One transaction whose events name the member, also when no request has said who is at work."""
+    token = acting_member.set(member)
+    try:
+        with transaction.atomic():
+            yield
+    finally:
+        acting_member.reset(token)
+
+
+def _visible(member: Member) -> FollowUpQuerySet:
+    return FollowUp.objects.visible_to(member)
+
+
+def _lock(rows: FollowUpQuerySet) -> list[FollowUp]:
+    """The rows, locked until the transaction ends, always in the same order, so that two calls never wait crosswise."""
+    related = rows.select_related("customer", "contact", "assignee", "interaction", "closed_by__user")
+    return list(related.select_for_update(of=("self",)).order_by("pk"))
+
+
+def _lock_one(follow_up: FollowUp) -> FollowUp:
+    """Raises FollowUp.DoesNotExist when it has gone with its customer."""
+    for row in _lock(FollowUp.objects.filter(pk=follow_up.pk)):
+        return row
+    raise FollowUp.DoesNotExist
+
+
+def _lock_seen(ids: Collection[int], seen: int, member: Member) -> list[FollowUp]:
+    """The open ones of `ids`, locked; those that the member closed a moment ago, by sending twice, left out.
+
+    Raises Refused when the rest are not what the member saw.
+    """
+    wanted = set(ids)
+    if not wanted:
+        raise Refused(_("Nothing is selected."), code="empty")
+    if len(wanted) > MANY:
+        raise Refused(_("At most %(count)d at once.") % {"count": MANY}, code="too_many")
+    rows = _lock(_visible(member).filter(pk__in=wanted))
+    unseen = [row for row in rows if row.status != FollowUp.Status.OPEN and row.closed_by_id != member.pk]
+    if unseen or len(rows) != len(wanted) or seen != len(wanted):
+        if unseen and len(wanted) == 1:
+            raise AlreadyClosed(unseen[0], member)
+        gone = len(wanted) - len(rows) + len(unseen)
+        text = ngettext(
+            "Nothing was changed: %(count)d of the selected has been closed meanwhile.",
+            "Nothing was changed: %(count)d of the selected have been closed meanwhile.",
+            gone,
+        )
+        raise Refused(
+            text % {"count": gone} if gone else _("Nothing was changed: the selection is not what you saw."),
+            code="changed",
+        )
+    return [row for row in rows if row.status == FollowUp.Status.OPEN]
+
+
+def _check_open(row: FollowUp, member: Member) -> None:
+    if row.status != FollowUp.Status.OPEN:
+        raise AlreadyClosed(row, member)
+
+
+def _who_was_faster(row: FollowUp, member: Member) -> str:
+    who, customer = row.closed_by, row.customer.name
+    if who is None or row.closed_at is None:
+        return _("%(customer)s: no longer needed, the reason has passed.") % {"customer": customer}
+    when = date_format(timezone.localtime(row.closed_at), "H:i")
+    if current_tenant().local_date(row.closed_at) != current_tenant().today():
+        when = f"{date_format(timezone.localtime(row.closed_at), 'SHORT_DATE_FORMAT')} {when}"
+    values = {"who": who, "customer": customer, "time": when}
+    if who == member:
+        return _("You closed %(customer)s at %(time)s already.") % values
+    if row.interaction:
+        return _("%(who)s logged a contact with %(customer)s at %(time)s.") % values
+    return _("%(who)s closed %(customer)s at %(time)s.") % values
+
+
+def _write(row: FollowUp, verb: str, values: dict[str, Any], change: Change) -> bool:
+    """Write the values that differ, with an event, and note both; says whether anything differed."""
+    changes = changes_of(row, values)
+    if not changes:
+        return False
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.save(update_fields=[*values, "updated_at"])
+    change.events.append(record(verb, row, changes).pk)
+    change.follow_ups.append(row)
+    return True
+
+
+def _log(row: FollowUp, member: Member, *, channel: str, kind: str, answered: bool | None, note: str) -> Interaction:
+    return customers.services.log_interaction(
+        customer=row.customer,
+        contact=row.contact,
+        member=member,
+        channel=channel,
+        kind=kind,
+        answered=answered,
+        note=note,
+    )
+
+
+def _close(rows: Sequence[FollowUp], member: Member, **said: Any) -> Change:
+    """Close open rows as done. With `said`, or where the rule asks for one, a contact is logged."""
+    change, now = Change(), timezone.now()
+    logged: dict[tuple[int, str], Interaction] = {}
+    for row in rows:
+        interaction = logged.get((row.customer_id, row.kind))  # two reasons, one contact
+        if interaction is None and (said or asks_for_contact(row.rule)):
+            silent = {"channel": row.channel, "kind": row.kind, "answered": None, "note": ""}
+            interaction = _log(row, member, **(said or silent))
+            logged[row.customer_id, interaction.kind] = interaction
+        closed = {"status": FollowUp.Status.DONE.value, "closed_at": now, "closed_by": member}
+        _write(row, "completed", closed | {"interaction": interaction}, change)
+    _satisfy(logged, member, now, change)
+    last = next(reversed(logged.values()), None)
+    return Change(change.follow_ups, change.stays, change.events, change.satisfied, last)
+
+
+def _satisfy(
+    logged: dict[tuple[int, str], Interaction], member: Member, now: dt.datetime, change: Change
+) -> None:
+    """Close the cadence's other follow-ups that these contacts have answered: nobody is asked twice."""
+    if not logged:
+        return
+    rows = FollowUp.objects.filter(
+        customer__in={customer for customer, _kind in logged},
+        rule__in={f"{CADENCE}{kind}" for _customer, kind in logged},
+        status=FollowUp.Status.OPEN,
+    )
+    for row in _lock(rows):
+        interaction = logged.get((row.customer_id, row.rule.removeprefix(CADENCE)))
+        if interaction:
+            answered = Change(events=change.events, follow_ups=change.satisfied)
+            closed = {"status": FollowUp.Status.CANCELLED.value, "closed_at": now, "closed_by": member}
+            _write(row, "satisfied", closed | {"interaction": interaction}, answered)
+
+
+def _snooze(rows: Sequence[FollowUp], until: dt.date, reason: str) -> Change:
+    today = current_tenant().today()
+    most = active_policy().section(CadencePolicy).snooze_max_days
+    last = today + dt.timedelta(days=most)
+    if until <= today:
+        raise Refused(_("Snooze to a day after today."), code="past")
+    if until > last:
+        values = {"days": most, "last": date_format(last, "SHORT_DATE_FORMAT")}
+        raise Refused(_("At most %(days)d days, until %(last)s.") % values, code="too_far")
+    reason = " ".join(reason.split())
+    if not reason:
+        raise Refused(_("Say why it can wait."), code="no_reason")
+    if len(reason) > REASON_LENGTH:
+        raise Refused(_("At most %(count)d characters.") % {"count": REASON_LENGTH}, code="too_long")
+    change = Change()
+    for row in rows:
+        if row.level == FollowUp.Level.SEVERE:
+            words = _("%(customer)s stays: severe alerts cannot be snoozed.") % {"customer": row.customer.name}
+            change.stays.append((row, words))
+        else:
+            _write(row, "snoozed", {"snoozed_until": until, "snooze_reason": reason}, change)
+    return _unless_all_stay(change)
+
+
+def _reassign(rows: Sequence[FollowUp], member: Member, assignee: Member) -> Change:
+    if not assignee.is_active or not assignee.can("follow-ups:write"):
+        raise Refused(_("%(who)s does not work on follow-ups.") % {"who": assignee}, code="not_a_worker")
+    anybody = member.can("follow-ups:assign")
+    asked = {row.customer_id for row in rows}
+    seen = set(Customer.objects.visible_to(assignee).filter(pk__in=asked).values_list("pk", flat=True))
+    change = Change()
+    for row in rows:
+        values = {"who": assignee, "customer": row.customer.name}
+        if not anybody and assignee.pk not in (row.customer.owner_a_id, row.customer.owner_b_id):
+            words = _("%(customer)s stays: you can give it to its A or B owner; your lead can give it to others.")
+            change.stays.append((row, words % values))
+        elif row.customer_id not in seen:
+            words = _("%(customer)s stays: %(who)s is neither its owner nor covers it.")
+            change.stays.append((row, words % values))
+        else:
+            _write(row, "reassigned", {"assignee": assignee}, change)
+    return _unless_all_stay(change)
+
+
+def _unless_all_stay(change: Change) -> Change:
+    """The change itself. Raises Refused with every reason when it would leave all as it was."""
+    if change.stays and not change.follow_ups:
+        raise Refused([ValidationError(words, code="stays") for _row, words in change.stays])
+    return change
+
+
+def _undone(events: Sequence[Event]) -> set[int]:
+    """The events among these that have been taken back before."""
+    again = Event.objects.filter(
+        verb="undone",
+        object_type="followup",
+        customer_id__in={event.customer_id for event in events},
+        pk__gt=events[-1].pk,
+    )
+    return {event.changes["event"] for event in again}
+
+
+def _take_back(row: FollowUp, event: Event, change: Change) -> None:
+    before = {name: _value(name, pair[0]) for name, pair in event.changes.items()}
+    # The contact may be gone already, taken back with another follow-up that it answered.
+    after = {name: _value(name, pair[1]) for name, pair in event.changes.items() if name != "interaction"}
+    if any(getattr(row, _column(name)) != value for name, value in after.items()):
+        values = {"customer": row.customer.name}
+        raise Refused(_("%(customer)s has been changed since; it cannot be undone.") % values, code="changed")
+    interaction = row.interaction if "interaction" in before else None
+    for name, value in before.items():
+        setattr(row, _column(name), value)
+    row.save(update_fields=[*before, "updated_at"])
+    if interaction and not FollowUp.objects.filter(interaction=interaction).exists():
+        record("deleted", interaction)
+        interaction.delete()
+    change.events.append(record("undone", row, {"event": event.pk}).pk)
+    change.follow_ups.append(row)
+
+
+def _column(name: str) -> str:
+    """Foreign keys are kept as ids in events, and compared as ids."""
+    return f"{name}_id" if name in {"assignee", "closed_by", "interaction"} else name
+
+
+def _value(name: str, kept: Any) -> Any:
+    """A value as events keep it (JSON) back in Python."""
+    if kept is None:
+        return None
+    if name in _DAYS:
+        return parse_date(kept)
+    if name in _MOMENTS:
+        return parse_datetime(kept)
+    return kept

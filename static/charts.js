@@ -1,0 +1,60 @@
+// Charts: paints the JSON that stands beside each [data-chart]. Colours and font come from the stylesheet's tokens.
+// Without ECharts the figures below the chart open instead.
+(() => {
+  const places = [...document.querySelectorAll('[data-chart]')];
+  if (!places.length) return;
+  if (!window.echarts) {
+    for (const place of places) { place.hidden = true; place.parentElement.querySelectorAll('details').forEach(d => { d.open = true; }); }
+    return;
+  }
+  const probe = document.body.appendChild(document.createElement('i'));
+  const css = name => { probe.style.color = `var(--pn-${name})`; return getComputedStyle(probe).color; };
+  const charts = [];
+
+  const paint = place => {
+    const data = JSON.parse(document.getElementById(place.dataset.chart).textContent);
+    const font = { fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 };
+    const axis = {
+      axisLine: { lineStyle: { color: css('line-2') } }, axisTick: { show: false },
+      axisLabel: { ...font, color: css('ink-3') }, splitLine: { lineStyle: { color: css('line') } },
+    };
+    // Rich text is drawn, not inserted: the page's content security policy allows no inline style.
+    const tooltip = {
+      trigger: 'axis', renderMode: 'richText', backgroundColor: css('raised'), borderColor: css('line-2'), borderWidth: 1,
+      textStyle: { ...font, color: css('ink') }, axisPointer: { type: 'line', lineStyle: { color: css('line-2') } },
+    };
+    const option = { spend, health }[data.kind](data, { css, font, axis, tooltip });
+    const chart = echarts.getInstanceByDom(place) || echarts.init(place, null, { renderer: 'canvas' });
+    chart.setOption({ animation: false, textStyle: font, ...option }, true);
+    charts.push(chart);
+  };
+
+  const spend = (data, { css, font, axis, tooltip }) => ({
+    tooltip: { ...tooltip, formatter: ([p]) => `${data.labels[p.dataIndex]}  ${p.value} ${data.unit}` },
+    grid: { left: 44, right: 4, top: 12, bottom: 36 },
+    xAxis: { type: 'category', data: data.labels, ...axis, splitLine: { show: false },
+      axisLabel: { ...font, color: css('ink-3'), interval: 0, formatter: (_, i) => data.ticks[i] } },
+    yAxis: { type: 'value', ...axis, axisLine: { show: false }, splitNumber: 3 },
+    series: [{ type: 'bar', barWidth: '62%', data: data.values, itemStyle: { color: css('series-3'), borderRadius: [2, 2, 0, 0] } }],
+  });
+
+  const health = (data, { css, font, axis, tooltip }) => ({
+    tooltip: { ...tooltip, formatter: ([p]) => `${data.labels[p.value[0]] || ''}  ${p.value[1]}` },
+    grid: { left: 24, right: 10, top: 8, bottom: 22 },
+    xAxis: { type: 'time', ...axis, splitLine: { show: false }, axisLabel: { ...font, color: css('ink-3'), hideOverlap: true,
+      showMinLabel: true, showMaxLabel: true, alignMinLabel: 'left', alignMaxLabel: 'right',
+      customValues: data.points.length ? [data.points[0][0], data.points.at(-1)[0]] : undefined,
+      formatter: value => data.labels[new Date(value - new Date(value).getTimezoneOffset() * 60000).toISOString().slice(0, 10)] || '' } },
+    yAxis: { type: 'value', min: 0, max: 100, ...axis, axisLine: { show: false }, axisLabel: { show: false }, splitLine: { show: false } },
+    series: [{ type: 'line', data: data.points, symbol: 'none', lineStyle: { color: css('ink'), width: 1.75 },
+      markLine: { silent: true, symbol: 'none', label: { position: 'start', ...font, color: css('ink-3'), formatter: '{c}' },
+        lineStyle: { type: [3, 3], color: css('line-2') }, data: data.lines.map(y => ({ yAxis: y })) },
+      markPoint: { symbol: { red: 'diamond', yellow: 'triangle' }[data.band] || 'circle', symbolSize: 9, label: { show: false },
+        itemStyle: { color: css(data.band) }, data: data.points.length ? [{ coord: data.points.at(-1) }] : [] } }],
+  });
+
+  const paintAll = () => { charts.length = 0; places.forEach(paint); };
+  document.fonts.ready.then(paintAll);
+  addEventListener('resize', () => charts.forEach(chart => chart.resize()));
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paintAll);
+})();

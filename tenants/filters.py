@@ -1,0 +1,65 @@
+"""The base of every list's filters: one FilterSet serves the page, the API and the export.
+
+A parameter that a list does not have is refused, never ignored: who mistypes a filter would otherwise get,
+or change, everything. ListPage and StrictFilterBackend look at the names; the values are checked here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters as filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from tenants.models import Member
+
+
+class StrictFilterSet(filters.FilterSet):
+    """Filters of one list. Declare each; labels are what the page shows beside the field."""
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """The parameters that the list knows."""
+        return frozenset(cls.base_filters)
+
+
+class IdField(forms.CharField):
+    """An opaque id as the API gives it out; to Python a number."""
+
+    default_error_messages = {"invalid": _("This is not an id.")}
+
+    def clean(self, value: Any) -> int | None:
+        text: str = super().clean(value)
+        if not text:
+            return None
+        number = id_number(text)
+        if number is None:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return number
+
+
+def id_number(text: str) -> int | None:
+    """The number behind an opaque id, or None for what cannot be one."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
+
+
+class IdFilter(filters.Filter):
+    """By the id of a related row; one that is not there finds nothing."""
+
+    field_class = IdField
+
+
+def updated_since() -> filters.IsoDateTimeFilter:
+    """Rows written at or after a moment: for those who keep a copy. Not shown on pages."""
+    return filters.IsoDateTimeFilter(
+        field_name="updated_at", lookup_expr="gte", label=_("written since"), widget=forms.HiddenInput
+    )
+
+
+def members(_request: Any) -> QuerySet[Member]:
+    """Whom a filter by person offers: the active members, by name."""
+    rows: QuerySet[Member] = Member.objects.filter(is_active=True).select_related("user").order_by("user__name", "pk")
+    return rows
