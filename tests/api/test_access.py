@@ -82,32 +82,29 @@ def test_refuses_the_token_of_a_closed_firm(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("role", Role.values)
-@pytest.mark.parametrize("resource", RESOURCES)
-def test_reads_what_the_role_and_the_scope_allow(cast: Cast, call_as, role: str, resource: str) -> None:
-    member = cast.roles[role]
-    allowed = f"{resource}:read" in permissions_of(role)
-    answer = call_as(member).get(resource)
-    assert answer.status_code == (200 if allowed else 403)
-    others = tuple(sorted(permissions_of(role) - {f"{resource}:read"}))
-    problem = _refused(call_as(member, others).get(resource), 403)
-    assert f"{resource}:read" in problem["detail"]
+def test_reads_what_the_role_and_the_scope_allow(cast: Cast, call_as, role: str) -> None:
+    member, able = cast.roles[role], permissions_of(role)
+    everything, nothing = call_as(member), call_as(member, ("policy:read",) if "policy:read" in able else ("imports:read",))
+    for resource in RESOURCES:
+        assert everything.get(resource).status_code == (200 if f"{resource}:read" in able else 403), resource
+        assert f"{resource}:read" in _refused(nothing.get(resource), 403)["detail"]
 
 
 @pytest.mark.parametrize("role", Role.values)
-@pytest.mark.parametrize("resource", WRITABLE)
-def test_writes_what_the_role_and_the_scope_allow(cast: Cast, call_as, role: str, resource: str) -> None:
-    member = cast.roles[role]
-    allowed = f"{resource}:write" in permissions_of(role)
-    # An empty body is refused only after the permission was found to be there.
-    for method, path in (
-        ("post", resource),
-        ("patch", f"{resource}/1"),
-        ("put", f"{resource}/by-external/erp/none"),
-        ("post", f"{resource}/batch"),
-    ):
-        assert (getattr(call_as(member), method)(path, {}).status_code != 403) == allowed, (method, path)
-    reading = call_as(member, (f"{resource}:read",))
-    assert f"{resource}:write" in _refused(reading.post(resource, {}), 403)["detail"]
+def test_writes_what_the_role_and_the_scope_allow(cast: Cast, call_as, role: str) -> None:
+    member, able = cast.roles[role], permissions_of(role)
+    everything, reading = call_as(member), call_as(member, tuple(p for p in able if p.endswith(":read")))
+    for resource in WRITABLE:
+        allowed = f"{resource}:write" in able
+        # An empty body is refused only after the permission was found to be there.
+        for method, path in (
+            ("post", resource),
+            ("patch", f"{resource}/1"),
+            ("put", f"{resource}/by-external/erp/none"),
+            ("post", f"{resource}/batch"),
+        ):
+            assert (getattr(everything, method)(path, {}).status_code != 403) == allowed, (method, path)
+        assert f"{resource}:write" in _refused(reading.post(resource, {}), 403)["detail"]
 
 
 def test_lets_a_browser_in_where_it_was_last(cast: Cast, sign_in) -> None:

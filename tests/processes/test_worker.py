@@ -109,7 +109,7 @@ def test_survives_a_kill_in_the_middle_of_a_step(cast, night):
             work_off_run.delay(cast.tenant.pk, night.pk)
 
             def waits():
-                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
                 return cursor.fetchone()[0] > 0
 
             wait_until(waits)
