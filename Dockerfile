@@ -30,6 +30,7 @@ ENV PATH=/venv/bin:$PATH \
     PORT=8000
 RUN python -m config.vendor --copy-only \
  && rm -rf node_modules \
+ && pybabel --quiet compile --directory locale --domain django \
  && python -m compileall -q . \
  && python manage.py collectstatic --no-input --verbosity 0
 USER perennial

@@ -1,6 +1,6 @@
 # make run    everything, in the foreground: http://localhost:8000 (PORT=8001 make run: elsewhere)
 # make test   the whole test suite; ARGS="-k today" passes arguments on to pytest
-# make setup  only the environment: .venv and the front-end libraries
+# make setup  only the environment: .venv, the front-end libraries, the compiled translations
 # make lint types layers   what the build checks besides
 #
 # Needs Python 3.11 or newer and nothing else. Works with GNU make 3.81 and later.
@@ -67,4 +67,4 @@ layers: $(INSTALLED)
 
 # What can be made again; the data under var/ stays.
 clean:
-	rm -rf .venv node_modules static/vendor staticfiles
+	rm -rf .venv node_modules static/vendor staticfiles $(CATALOGUES)

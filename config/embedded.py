@@ -27,8 +27,8 @@ from config import processes
 from config.place import POSTGRES_PROGRAMS, VALKEY_PROGRAMS, Place
 from config.processes import LOOPBACK, CannotStart, Say
 
-OWNER = DATABASE = "perennial"
-OWNER_ROLE = f"{OWNER}_owner"
+DATABASE = "perennial"
+OWNER_ROLE = f"{DATABASE}_owner"
 
 START_PATIENCE_S = 600  # recovery after a crash replays up to max_wal_size of log
 SAY_EVERY_S = 5

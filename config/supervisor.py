@@ -198,13 +198,13 @@ class Supervisor:
 
     def _prepare(self) -> str:
         """Brings the database up to date; returns what the demo says about itself (its log-ins)."""
-        self._manage("Database brought up to date", "migrate", "--no-input")
+        self._manage("The database's shape", "migrate", "--no-input")
         if env.text("PERENNIAL_ENV") == "production":
-            self._manage("Static files collected", "collectstatic", "--no-input")
+            self._manage("The static files", "collectstatic", "--no-input")
             return ""
-        return self._manage("Demo data loaded or found", "seed_demo", "--if-empty")
+        return self._manage("The demo data", "seed_demo", "--if-empty")
 
-    def _manage(self, done: str, *arguments: str) -> str:
+    def _manage(self, what: str, *arguments: str) -> str:
         """Runs a management command and returns its output. Raises CannotStart with the end of it when it fails."""
         begin, said = time.monotonic(), False
         log = self.state / "log" / f"{arguments[0]}.log"
@@ -216,12 +216,12 @@ class Supervisor:
                 processes.stop(process, ((signal.SIGTERM, 10), (signal.SIGKILL, 5)))
                 raise _CalledOffError
             if not said and time.monotonic() - begin > SAY_AFTER_S:
-                self.say(f"manage.py {' '.join(arguments)} ...")
+                self.say(f"{what}: this takes a moment the first time ...")
                 said = True
             time.sleep(POLL_S / 4)
         if process.returncode:
             raise CannotStart(f"`manage.py {' '.join(arguments)}` failed; {log} says:\n{processes.last_lines(log, 25)}")
-        self.say(f"{done} in {time.monotonic() - begin:.1f} s")
+        self.say(f"{what}: up to date in {time.monotonic() - begin:.1f} s")
         return log.read_text(encoding="utf-8").strip()
 
     def _start_children(self) -> None:

@@ -270,6 +270,7 @@ class ProductViewSet(WritableResource):
     queryset: Any = Product.objects
     serializer_class = ProductSerializer
     filterset_class = ProductFilter
+    keeps_name = True
 
     def visible(self) -> QuerySet[Any]:
         rows: QuerySet[Any] = Product.objects.all()
@@ -315,6 +316,8 @@ class ArticleField(Ref):
             if number is None:
                 raise serializers.ValidationError(_("There is no such product."), code="not_found")
             return number
+        if not isinstance(data, Mapping):
+            self.refuse_form()
         article = ArticleSerializer(data=data, context=self.context)
         article.is_valid(raise_exception=True)
         named = {"source": self.context.get("source") or DEFAULT_SOURCE, **article.validated_data}
@@ -375,6 +378,7 @@ class OrderViewSet(WritableResource):
     queryset: Any = Order.objects
     serializer_class = OrderSerializer
     filterset_class = OrderFilter
+    keeps_name = True
     orderings: ClassVar[tuple[str, ...]] = ("updated_at", "-updated_at", "placed_on", "-placed_on")
 
     def detailed(self, rows: QuerySet[Any]) -> QuerySet[Any]:

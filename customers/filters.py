@@ -31,8 +31,8 @@ def tags(_request: Any) -> QuerySet[Tag]:
 
 class CustomerFilter(StrictFilterSet):
     q = filters.CharFilter(method="search", label=_("Name or external id"))
-    owner_a = filters.ModelChoiceFilter(queryset=members, label=_("A owner"))
-    owner_b = filters.ModelChoiceFilter(queryset=members, label=_("B owner"))
+    owner_a = filters.ModelChoiceFilter(queryset=members, null_label=_("nobody"), label=_("A owner"))
+    owner_b = filters.ModelChoiceFilter(queryset=members, null_label=_("nobody"), label=_("B owner"))
     tag = filters.ModelChoiceFilter(queryset=tags, to_field_name="name", method="tagged", label=_("Tag"))
     country = filters.CharFilter(lookup_expr="iexact", label=_("Country"))
     closed = filters.BooleanFilter(field_name="closed_on", lookup_expr="isnull", exclude=True, label=_("Closed"))

@@ -8,8 +8,8 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from customers.models import Channel, Complaint, Contact, Customer, Import, Interaction, Tag, TouchKind
-from tenants.forms import SuggestInput
+from customers.models import Channel, Complaint, Contact, Customer, Import, Interaction, Order, Tag, TouchKind
+from tenants.forms import SuggestInput, offer, suggest
 from tenants.models import Member
 
 
@@ -31,8 +31,10 @@ class CustomerForm(forms.Form):
     closed_on = forms.DateField(
         label=_("Closed on"), required=False, widget=_Date(), help_text=_("A closed customer has no score any more.")
     )
-    owner_a = forms.ModelChoiceField(label=_("A owner"), queryset=None, required=False, empty_label=_("nobody"))
-    owner_b = forms.ModelChoiceField(
+    owner_a: forms.ModelChoiceField[Member] = forms.ModelChoiceField(
+        label=_("A owner"), queryset=None, required=False, empty_label=_("nobody")
+    )
+    owner_b: forms.ModelChoiceField[Member] = forms.ModelChoiceField(
         label=_("B owner"),
         queryset=None,
         required=False,
@@ -60,15 +62,11 @@ class CustomerForm(forms.Form):
             del self.fields["closed_on"]
         if may_change_owners:
             people = Member.objects.filter(is_active=True).select_related("user").order_by("user__name", "pk")
-            for name in ("owner_a", "owner_b"):
-                field = self.fields[name]
-                assert isinstance(field, forms.ModelChoiceField)
-                field.queryset = people
+            offer(self, "owner_a", people)
+            offer(self, "owner_b", people)
         else:
             del self.fields["owner_a"], self.fields["owner_b"]
-        widget = self.fields["tags"].widget
-        assert isinstance(widget, SuggestInput)
-        widget.suggestions = list(Tag.objects.values_list("name", flat=True))
+        suggest(self, "tags", Tag.objects.values_list("name", flat=True))
 
     def clean_tags(self) -> list[str]:
         words = self.cleaned_data["tags"].replace("，", ",").split(",")
@@ -104,7 +102,9 @@ class LogForm(forms.Form):
 
     channel = forms.ChoiceField(label=_("Channel"), choices=Channel.choices)
     kind = forms.ChoiceField(label=_("Kind"), choices=TouchKind.choices, initial=TouchKind.LIGHT_TOUCH)
-    contact = forms.ModelChoiceField(label=_("With"), queryset=None, required=False, empty_label=_("nobody named"))
+    contact: forms.ModelChoiceField[Contact] = forms.ModelChoiceField(
+        label=_("With"), queryset=None, required=False, empty_label=_("nobody named")
+    )
     direction = forms.ChoiceField(label=_("Direction"), choices=Interaction.Direction.choices)
     at = forms.DateTimeField(label=_("When"), widget=forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M"))
     answered = forms.TypedChoiceField(
@@ -122,9 +122,7 @@ class LogForm(forms.Form):
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
         kwargs["initial"] = {"at": timezone.localtime(), "answered": "yes"} | kwargs.get("initial", {})
         super().__init__(*args, **kwargs)
-        field = self.fields["contact"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = customer.contacts.filter(left_on__isnull=True).order_by("-is_main", "name")
+        offer(self, "contact", customer.contacts.filter(left_on__isnull=True).order_by("-is_main", "name"))
 
 
 class ComplaintForm(forms.Form):
@@ -137,7 +135,9 @@ class ComplaintForm(forms.Form):
     opened_at = forms.DateTimeField(
         label=_("When"), widget=forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M")
     )
-    order = forms.ModelChoiceField(label=_("Order"), queryset=None, required=False, empty_label=_("no order"))
+    order: forms.ModelChoiceField[Order] = forms.ModelChoiceField(
+        label=_("Order"), queryset=None, required=False, empty_label=_("no order")
+    )
     text = forms.CharField(label=_("What happened"), required=False, widget=forms.Textarea({"rows": 4}))
 
     ORDERS = 50  # the newest ones: a complaint comes soon after the order
@@ -145,10 +145,8 @@ class ComplaintForm(forms.Form):
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
         kwargs["initial"] = {"opened_at": timezone.localtime()} | kwargs.get("initial", {})
         super().__init__(*args, **kwargs)
-        field = self.fields["order"]
-        assert isinstance(field, forms.ModelChoiceField)
         newest = customer.orders.order_by("-placed_on", "-pk").values("pk")[: self.ORDERS]
-        field.queryset = customer.orders.filter(pk__in=newest).order_by("-placed_on", "-pk")
+        offer(self, "order", customer.orders.filter(pk__in=newest).order_by("-placed_on", "-pk"))
 
 
 class SolveForm(forms.Form):

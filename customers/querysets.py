@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django.db.models import Q
 
@@ -49,5 +49,5 @@ class CustomerQuerySet(TenantQuerySet):
 class OfCustomerQuerySet(TenantQuerySet):
     """Facts of a customer: as visible as the customer."""
 
-    def visible_to(self, member: Member) -> OfCustomerQuerySet:
+    def visible_to(self, member: Member) -> Self:
         return self.filter(visible_customers(member, "customer__"))

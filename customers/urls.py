@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from customers.views import facts
+from customers.views import facts, imports
 
 urlpatterns = [
     path("customers/<int:customer>/log/", facts.LogContact.as_view(), name="log"),
@@ -10,4 +10,11 @@ urlpatterns = [
     path("customers/<int:customer>/complaints/add/", facts.ComplaintAdd.as_view(), name="complaint-add"),
     path("contacts/<int:pk>/", facts.ContactEdit.as_view(), name="contact"),
     path("complaints/<int:pk>/solve/", facts.ComplaintSolve.as_view(), name="complaint-solve"),
+    path("imports/", imports.ImportList.as_view(), name="imports"),
+    path("imports/add/", imports.ImportAdd.as_view(), name="import-add"),
+    path("imports/<int:pk>/", imports.ImportPage.as_view(), name="import"),
+    path("imports/<int:pk>/columns/", imports.ImportColumns.as_view(), name="import-columns"),
+    path("imports/<int:pk>/outcome.csv", imports.ImportOutcome.as_view(), name="import-outcome"),
+    path("imports/<int:pk>/cancel/", imports.ImportCancel.as_view(), name="import-cancel"),
+    path("imports/<int:pk>/repeat/", imports.ImportRepeat.as_view(), name="import-repeat"),
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import django_filters as filters
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import Customer, Tag
@@ -67,7 +67,7 @@ class CustomerPageFilter(StrictFilterSet):
     def by_owner(self, rows: QuerySet[Customer], _name: str, owner: str) -> QuerySet[Customer]:
         if owner == NOBODY:
             return rows.filter(owner_a__isnull=True)
-        return rows.filter(owner_a=owner) | rows.filter(owner_b=owner)
+        return rows.filter(Q(owner_a=owner) | Q(owner_b=owner))
 
 
 def _owners() -> list[tuple[str, Any]]:

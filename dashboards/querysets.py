@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import Exists, F, FilteredRelation, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
 
-from customers.models import Customer, ExternalId, Tag
+from customers.models import Customer
 from health.models import Band, HealthScore
 from risk.models import Alert
 from tenants.context import current_tenant
@@ -35,10 +35,6 @@ def customer_rows(member: Member) -> QuerySet[Customer]:
             band=F("health__band"),
         )
         .select_related("owner_a__user", "owner_b__user")
-        .prefetch_related(
-            Prefetch("tags", Tag.objects.order_by("name")),
-            Prefetch("external_ids", ExternalId.objects.order_by("source", "value")),
-        )
     )
     return rows
 

@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db.models import Count, F, FilteredRelation, Q, Sum
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
-from customers.models import Channel, Customer, Interaction, TouchKind
+from customers.models import Channel, Contact, Customer, Interaction, TouchKind
 from dashboards.querysets import customers_at_risk
 from dashboards.receipts import Drawn, draw
 from followups.models import FollowUp
@@ -27,6 +27,7 @@ from tenants.context import current_tenant
 from tenants.models import Member, Run
 from tenants.policies import Policy
 from tenants.templatetags.perennial import channel_icon, clock, weekday_day
+from tenants.templatetags.perennial import day as short_day
 
 WEEK: Final = dt.timedelta(days=7)
 # The history has a row a week at least; further back nothing is "a week ago" any more.
@@ -48,6 +49,7 @@ class Row:
     name: str
     tier: str
     band: str
+    health: str
     score: int | None
     change: int | None
     why: str
@@ -57,10 +59,22 @@ class Row:
     icon: str
     is_severe: bool
 
+    @property
+    def key(self) -> str:
+        """The id as addresses write it: templates would group its digits."""
+        return str(self.pk)
 
-def queue_rows(
-    member: Member, view: View, today: dt.date, order: Sequence[int], night: Run | None
-) -> list[Row]:
+    @property
+    def customer_key(self) -> str:
+        return str(self.customer_id)
+
+    @property
+    def select(self) -> str:
+        """What the box of the row says to who cannot see it."""
+        return _("Select %(name)s") % {"name": self.name}
+
+
+def queue_rows(member: Member, view: View, today: dt.date, order: Sequence[int], night: Run | None) -> list[Row]:
     """The follow-ups `order` that still wait in the view, in that order and with their place in it.
 
     Two queries, however many rows there are.
@@ -79,9 +93,7 @@ def _with_standing(rows: FollowUpQuerySet) -> FollowUpQuerySet:
     return rows.annotate(
         standing=FilteredRelation("customer__standings", condition=Q(customer__standings__tenant_id=tenant)),
         health=FilteredRelation("customer__health_scores", condition=Q(customer__health_scores__tenant_id=tenant)),
-    ).annotate(
-        name=F("customer__name"), tier=F("standing__tier"), score=F("health__score"), band=F("health__band")
-    )
+    ).annotate(name=F("customer__name"), tier=F("standing__tier"), score=F("health__score"), band=F("health__band"))
 
 
 def _scores_a_week_ago(customers: Collection[int], night: Run | None) -> dict[int, int]:
@@ -103,6 +115,7 @@ def _row(row: Any, number: int, before: int | None, today: dt.date) -> Row:
         name=row.name,
         tier=tier_name(row.tier),
         band=row.band or Band.NONE.value,
+        health=str(Band(row.band or Band.NONE).label),
         score=row.score,
         change=None if before is None or row.score is None else row.score - before,
         why=phrase(row, today),
@@ -128,7 +141,8 @@ def due_words(follow_up: FollowUp, day: dt.date, today: dt.date) -> tuple[str, s
         # Put off to today: the hour of the day it was due first no longer counts.
         hour = clock(follow_up.due_at) if follow_up.due_at and follow_up.due_on == today else ""
         return f"{_('Today')} {hour}".strip(), "today"
-    return weekday_day(day), "later"
+    # The day of the week does not fit the Chinese row beside the month.
+    return short_day(day) if (get_language() or "").startswith("zh") else weekday_day(day), "later"
 
 
 # ── the strip ────────────────────────────────────────────────────────────────
@@ -186,6 +200,7 @@ class Preview:
 
     follow_up: FollowUp
     customer: Customer
+    contact: Contact | None
     tier: str
     why: str
     due: str
@@ -235,6 +250,7 @@ def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | No
     return Preview(
         follow_up=follow_up,
         customer=customer,
+        contact=follow_up.contact or first_to_ask(customer),
         tier=tier_name(tier),
         why=phrase(follow_up, today),
         due=words,
@@ -259,6 +275,13 @@ def preview_rows(member: Member) -> FollowUpQuerySet:
     """Follow-ups that the member sees, with all that their preview names."""
     related = ("customer__owner_a__user", "customer__owner_b__user", "contact", "assignee__user", "closed_by__user")
     return FollowUp.objects.visible_to(member).select_related(*related)
+
+
+def first_to_ask(customer: Customer) -> Contact | None:
+    """The contact to ask first: the main one, else the first; nobody who has left or withdrew consent."""
+    reachable = Contact.objects.filter(customer=customer, left_on__isnull=True)
+    found: Contact | None = reachable.exclude(consent=Contact.Consent.WITHDRAWN).order_by("-is_main", "pk").first()
+    return found
 
 
 def _expected(health: HealthScore | None) -> dt.date | None:

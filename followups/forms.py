@@ -16,8 +16,11 @@ from followups.reasons import SnoozeReason
 from followups.services import MANY, NOTE_LENGTH, REASON_LENGTH
 from tenants.models import Member
 
-PAGE: Final = 100
-"""Rows of the queue that are shown at first, and that "show more" adds."""
+PAGE: Final = 50
+"""Rows of the queue that are shown at first."""
+
+MORE: Final = 100
+"""Rows that "show more" adds."""
 
 
 class QueueForm(forms.Form):

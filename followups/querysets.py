@@ -80,9 +80,7 @@ class FollowUpQuerySet(OfCustomerQuerySet):
         `rank` is rules/ranking.py's `priority // 100 * urgency` of `day`; call `waiting` first.
         """
         late = Least(_DaysBetween(_day(today), F("day")), Value(URGENCY_MOST_DAYS))
-        urgency = Case(
-            When(day__gt=today, then=Value(URGENCY_FUTURE)), default=URGENCY_TODAY + URGENCY_PER_DAY * late
-        )
+        urgency = Case(When(day__gt=today, then=Value(URGENCY_FUTURE)), default=URGENCY_TODAY + URGENCY_PER_DAY * late)
         ranked = self.annotate(rank=F("priority") / 100 * urgency)
         return ranked.order_by("-rank", "day", F("due_at").asc(nulls_last=True), "pk")
 

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -151,15 +151,15 @@ def log_contact(
         note = note.strip()
         if len(note) > NOTE_LENGTH:
             raise Refused(_("At most %(count)d characters.") % {"count": NOTE_LENGTH}, code="too_long")
-        said = {"channel": channel, "kind": kind or row.kind, "answered": answered, "note": note}
+        said: _Said = {"channel": channel, "kind": kind or row.kind, "answered": answered, "note": note}
         if row.status != FollowUp.Status.OPEN:
             before = row.interaction
-            if before and before.member_id == member.pk and not changes_of(before, said):
+            if before and before.member_id == member.pk and not changes_of(before, dict(said)):
                 return Change(interaction=before)
             if not anyway:
                 raise AlreadyClosed(row, member)
-            return Change(interaction=_log(row, member, **said))
-        return _close([row], member, **said)
+            return Change(interaction=_log(row, member, said))
+        return _close([row], member, said)
 
 
 def undo(*, events: Sequence[int], member: Member) -> Change:
@@ -201,6 +201,15 @@ def change_owner(*, customer: Customer, owner_a: Member | None, owner_b: Member 
             if row.assignee_id in moves and row.assignee_id not in stay:
                 _write(row, "reassigned", {"assignee": moves[row.assignee_id]}, change)
         return change
+
+
+class _Said(TypedDict):
+    """A contact as it is logged."""
+
+    channel: str
+    kind: str
+    answered: bool | None
+    note: str
 
 
 # ── what the verbs share ────────────────────────────────────────────────────
@@ -295,27 +304,19 @@ def _write(row: FollowUp, verb: str, values: dict[str, Any], change: Change) -> 
     return True
 
 
-def _log(row: FollowUp, member: Member, *, channel: str, kind: str, answered: bool | None, note: str) -> Interaction:
-    return customers.services.log_interaction(
-        customer=row.customer,
-        contact=row.contact,
-        member=member,
-        channel=channel,
-        kind=kind,
-        answered=answered,
-        note=note,
-    )
+def _log(row: FollowUp, member: Member, said: _Said) -> Interaction:
+    return customers.services.log_interaction(customer=row.customer, contact=row.contact, member=member, **said)
 
 
-def _close(rows: Sequence[FollowUp], member: Member, **said: Any) -> Change:
+def _close(rows: Sequence[FollowUp], member: Member, said: _Said | None = None) -> Change:
     """Close open rows as done. With `said`, or where the rule asks for one, a contact is logged."""
     change, now = Change(), timezone.now()
     logged: dict[tuple[int, str], Interaction] = {}
     for row in rows:
         interaction = logged.get((row.customer_id, row.kind))  # two reasons, one contact
         if interaction is None and (said or asks_for_contact(row.rule)):
-            silent = {"channel": row.channel, "kind": row.kind, "answered": None, "note": ""}
-            interaction = _log(row, member, **(said or silent))
+            silent: _Said = {"channel": row.channel, "kind": row.kind, "answered": None, "note": ""}
+            interaction = _log(row, member, said or silent)
             logged[row.customer_id, interaction.kind] = interaction
         closed = {"status": FollowUp.Status.DONE.value, "closed_at": now, "closed_by": member}
         _write(row, "completed", closed | {"interaction": interaction}, change)
@@ -324,9 +325,7 @@ def _close(rows: Sequence[FollowUp], member: Member, **said: Any) -> Change:
     return Change(change.follow_ups, change.stays, change.events, change.satisfied, last)
 
 
-def _satisfy(
-    logged: dict[tuple[int, str], Interaction], member: Member, now: dt.datetime, change: Change
-) -> None:
+def _satisfy(logged: dict[tuple[int, str], Interaction], member: Member, now: dt.datetime, change: Change) -> None:
     """Close the cadence's other follow-ups that these contacts have answered: nobody is asked twice."""
     if not logged:
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +30,16 @@ class SuggestInput(forms.TextInput):
         return context
 
 
+def offer(form: forms.Form, name: str, rows: Any) -> None:
+    """Let a field choose among these rows: known only when the form is made, inside the tenant."""
+    cast(forms.ModelChoiceField, form.fields[name]).queryset = rows
+
+
+def suggest(form: forms.Form, name: str, words: Iterable[str]) -> None:
+    """Let a text field offer these words."""
+    cast(SuggestInput, form.fields[name].widget).suggestions = list(words)
+
+
 class MemberForm(forms.Form):
     """A new member, or with `member` an existing one: then the person is given and role and team change."""
 
@@ -38,7 +49,11 @@ class MemberForm(forms.Form):
     )
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
     team = forms.CharField(
-        label=_("Team"), max_length=80, required=False, help_text=_("A new name makes a new team."), widget=SuggestInput()
+        label=_("Team"),
+        max_length=80,
+        required=False,
+        help_text=_("A new name makes a new team."),
+        widget=SuggestInput(),
     )
     is_active = forms.BooleanField(label=_("Active: may sign in to this firm"), required=False)
 
@@ -49,9 +64,7 @@ class MemberForm(forms.Form):
         super().__init__(*args, **kwargs)
         for gone in ("is_active",) if member is None else ("email", "name"):
             del self.fields[gone]
-        widget = self.fields["team"].widget
-        assert isinstance(widget, SuggestInput)
-        widget.suggestions = list(Team.objects.values_list("name", flat=True))
+        suggest(self, "team", Team.objects.values_list("name", flat=True))
 
     def values(self) -> dict[str, Any]:
         """The cleaned fields, with the team's name as `team_name`."""
@@ -63,22 +76,24 @@ class MemberForm(forms.Form):
 class TokenForm(forms.Form):
     """A token for a programme that acts as a member."""
 
-    member = forms.ModelChoiceField(
+    member: forms.ModelChoiceField[Member] = forms.ModelChoiceField(
         label=_("Acts as"), queryset=None, help_text=_("It may do at most what this member may do.")
     )
     name = forms.CharField(label=_("What is it for?"), max_length=80)
     days = forms.IntegerField(label=_("Days until it expires"), min_value=1, max_value=TOKEN_DAYS, initial=TOKEN_DAYS)
     scopes = forms.MultipleChoiceField(
         label=_("Scopes"),
-        choices=[("all", _("everything that the member’s role may do")), *((name, name) for name in sorted(PERMISSIONS))],
+        choices=[
+            ("all", _("everything that the member’s role may do")),
+            *((name, name) for name in sorted(PERMISSIONS)),
+        ],
         widget=forms.CheckboxSelectMultiple,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        member = self.fields["member"]
-        assert isinstance(member, forms.ModelChoiceField)
-        member.queryset = Member.objects.filter(is_active=True).select_related("user").order_by("user__name", "pk")
+        people = Member.objects.filter(is_active=True).select_related("user").order_by("user__name", "pk")
+        offer(self, "member", people)
 
     def clean_scopes(self) -> list[str]:
         scopes: list[str] = self.cleaned_data["scopes"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar, Final
@@ -19,7 +19,7 @@ from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views import View
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -29,6 +29,7 @@ from tenants.export import write_csv
 from tenants.filters import StrictFilterSet
 from tenants.http import TenantRequest
 from tenants.models import Member
+from tenants.templatetags.perennial import whole
 
 PAGE_SIZE: Final = 50
 COUNT_CAP: Final = 10_000  # counting on costs more than the number says
@@ -138,10 +139,15 @@ def _say_at_fields(form: forms.Form, refusal: ValidationError) -> None:
 
 
 class PageTable(tables.Table):
-    """The columns of a list. `fixed` are always shown; `extra` only when somebody asks for them."""
+    """The columns of a list.
+
+    `fixed` are always shown; `extra` only when somebody asks for them; `needs` are the related rows that a
+    column prints, fetched only when it is shown.
+    """
 
     fixed: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[Mapping[str, str]] = {}
 
     class Meta:
         orderable = False  # ListPage sorts: totally ordered, empty values last
@@ -169,7 +175,7 @@ class ListPage(TenantView):
     names it. `?export=csv` gives the same rows, in the same order and columns, as a stream.
     """
 
-    queryset: ClassVar[Callable[[Member], QuerySet[Any]]]
+    queryset: ClassVar[staticmethod[[Member], QuerySet[Any]]]
     filterset: ClassVar[type[StrictFilterSet]]
     table: ClassVar[type[PageTable]]
     template: ClassVar[str]
@@ -183,9 +189,10 @@ class ListPage(TenantView):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         self._refuse_unknown()
-        chosen = self.filterset(self._filter_values(), queryset=type(self).queryset(self.member), request=request)
+        chosen = self.filterset(self._filter_values(), queryset=self.queryset(self.member), request=request)
         columns = self._columns()
         rows = self._ordered(chosen.qs) if chosen.is_valid() else chosen.queryset.none()
+        rows = rows.prefetch_related(*(need for name, need in self.table.needs.items() if name in columns))
         if request.GET.get("export"):
             if not chosen.is_valid():
                 raise BadRequest(_("A filter has a value that does not exist."))
@@ -193,6 +200,10 @@ class ListPage(TenantView):
         response = self._page(chosen, rows, columns)
         patch_vary_headers(response, ["HX-Request"])
         return response
+
+    def counted(self, count: int) -> str:
+        """How many there are, in words; a capped count comes as the cap."""
+        return ngettext("%(count)s row", "%(count)s rows", count) % {"count": whole(count)}
 
     def context(self, rows: Sequence[Any]) -> dict[str, Any]:
         """What the template needs beside the list itself."""
@@ -247,7 +258,7 @@ class ListPage(TenantView):
 
     def _page(self, chosen: StrictFilterSet, rows: QuerySet[Any], columns: list[str]) -> HttpResponse:
         number = _page_number(self.request)
-        count = rows.order_by()[: COUNT_CAP + 1].count()
+        count = rows.order_by().values("pk")[: COUNT_CAP + 1].count()
         start = (number - 1) * PAGE_SIZE
         window = list(rows[start : start + PAGE_SIZE + 1]) if count else []
         shown: list[Model] = window[:PAGE_SIZE]
@@ -266,7 +277,8 @@ class ListPage(TenantView):
             columns=columns,
             empty_template=self.empty,
             sort=self.request.GET.get("sort"),
-            count=min(count, COUNT_CAP),
+            count=count,
+            count_words=self.counted(min(count, COUNT_CAP)),
             count_is_capped=count > COUNT_CAP,
             first=start + 1,
             last=start + len(shown),
@@ -339,11 +351,14 @@ def _page_number(request: HttpRequest) -> int:
 class PlainColumn(tables.Column):
     """Shows the value in words and exports it as it is."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"default": "–"} | kwargs))
+
     def value(self, value: Any, **kwargs: Any) -> Any:
         return value
 
 
-class ChoiceColumn(tables.Column):
+class ChoiceColumn(PlainColumn):
     """A choice by its label, on the page and in the export; orders by what is stored."""
 
     def __init__(self, choices: Any, **kwargs: Any) -> None:
@@ -352,6 +367,20 @@ class ChoiceColumn(tables.Column):
 
     def render(self, value: Any) -> Any:
         return self.choices.get(value, value)
+
+    def value(self, value: Any, **kwargs: Any) -> Any:
+        return self.render(value)
+
+
+class WordsColumn(PlainColumn):
+    """A value as a filter of the screens writes it (day, money, …), right-aligned; exports it as it is."""
+
+    def __init__(self, words: Callable[[Any], str], **kwargs: Any) -> None:
+        self.words = words
+        super().__init__(**({"attrs": {"td": {"class": "num"}}} | kwargs))
+
+    def render(self, value: Any) -> str:
+        return self.words(value)
 
 
 # ── refusals ─────────────────────────────────────────────────────────────────
@@ -391,10 +420,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, with nothing in it that could fail again: no database, no tenant."""
-    return render(None, "500.html", status=500)  # type: ignore[arg-type]  # without a request no context processor runs
+    """500, with nothing in it that could fail again: no database, no tenant, so no context processor either."""
+    return render(None, "500.html", status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form whose sign of origin is missing or old: what was typed is still in the browser."""
-    return _refusal(request, 403, _("The form was open too long, or cookies are switched off. Go back, reload, send it again."))
+    return _refusal(
+        request, 403, _("The form was open too long, or cookies are switched off. Go back, reload, send it again.")
+    )

@@ -82,8 +82,8 @@ def active_policy() -> Policy:
 
 
 def policy_of(night: Run | None) -> Policy:
-    """The version in force when a night ended, so that its numbers can be followed; without one, the version now."""
-    if night is None or night.finished_at is None:
+    """The version by which a night worked, so that its numbers can be followed; without a night the version now."""
+    if night is None or night.policy_version is None:
         return active_policy()
-    row = PolicyVersion.objects.filter(created_at__lte=night.finished_at).order_by("-number").first()
-    return Policy(number=row.number, pack=row.pack, document=row.document) if row else active_policy()
+    row = PolicyVersion.objects.get(number=night.policy_version)
+    return Policy(number=row.number, pack=row.pack, document=row.document)

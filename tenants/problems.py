@@ -16,7 +16,7 @@ from typing import Any, Final
 from django.core.exceptions import NON_FIELD_ERRORS, BadRequest
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
@@ -24,6 +24,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import exceptions
 from rest_framework.response import Response
+
+from tenants.context import active_tenant
 
 log = logging.getLogger("perennial.api")
 
@@ -310,7 +312,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     problem = problem_of(error)
     if problem is None:
         return None
-    if connection.in_atomic_block:
+    if active_tenant() is not None:
         transaction.set_rollback(True)
     request: HttpRequest = context["request"]._request
     headers = {}
@@ -347,7 +349,6 @@ def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     for name in ("Allow", "Retry-After"):
         if name in response.headers:
             answer.headers[name] = response.headers[name]
-    response.close()
     return answer
 
 

@@ -14,10 +14,11 @@ import traceback
 from collections.abc import Callable, Mapping
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from tenants.context import tenant_scope
-from tenants.models import Run, RunStep, Tenant
+from tenants.models import PolicyVersion, Run, RunStep, Tenant
 
 log = logging.getLogger("perennial.runs")
 
@@ -90,7 +91,11 @@ def _work_off_next(tenant: Tenant, run: Run, steps: Mapping[str, Step]) -> bool:
 
 
 def _finish(run: Run) -> None:
-    Run.objects.filter(pk=run.pk, status=Run.Status.OPEN).update(status=Run.Status.DONE, finished_at=timezone.now())
+    # By whose rules its numbers can be followed.
+    policy = PolicyVersion.objects.aggregate(number=Max("number"))["number"]
+    Run.objects.filter(pk=run.pk, status=Run.Status.OPEN).update(
+        status=Run.Status.DONE, finished_at=timezone.now(), policy_version=policy
+    )
 
 
 def _note_failure(tenant: Tenant, run: Run, name: str, error: str) -> None:

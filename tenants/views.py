@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from redis.exceptions import RedisError
 
 from tenants.forms import MemberForm, TokenForm
-from tenants.models import ApiToken, Member, Run, User
+from tenants.models import ApiToken, Member, Run, RunStep, User
 from tenants.pages import FormPage, TenantView
 from tenants.querysets import memberships_of
 from tenants.services import create_token, invite_member, revoke_token, update_member
@@ -100,6 +100,28 @@ def _redis_answers() -> bool:
 # ── the administrator's pages ────────────────────────────────────────────────
 
 
+# Jobs, steps and counts in words; what is not here is shown by its name.
+_JOBS = {"nightly": gettext_lazy("Night")}
+_STEPS = {
+    "segmentation": gettext_lazy("Segments and tiers"),
+    "health": gettext_lazy("Health"),
+    "follow-ups": gettext_lazy("Follow-ups"),
+    "risk": gettext_lazy("Risk"),
+}
+_COUNTS = {
+    "customers": gettext_lazy("customers"),
+    "scored": gettext_lazy("scored"),
+    "changed": gettext_lazy("changed"),
+    "moved": gettext_lazy("changed tier"),
+    "history": gettext_lazy("history rows"),
+    "raised": gettext_lazy("raised"),
+    "ranked": gettext_lazy("ranked anew"),
+    "cancelled": gettext_lazy("withdrawn"),
+    "alerts": gettext_lazy("alerts opened"),
+    "closed": gettext_lazy("alerts closed"),
+}
+
+
 class RunList(TenantView):
     """What the jobs did: each run with its steps, times, counts and errors, newest first."""
 
@@ -108,8 +130,18 @@ class RunList(TenantView):
     SIZE = 30
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        runs = list(Run.objects.order_by("-for_date", "-id").prefetch_related("steps")[: self.SIZE + 1])
-        return self.render("tenants/runs.html", runs=runs[: self.SIZE], size=self.SIZE, has_more=len(runs) > self.SIZE)
+        rows = list(Run.objects.order_by("-for_date", "-id").prefetch_related("steps")[: self.SIZE + 1])
+        runs = [
+            (run, _JOBS.get(run.job, run.job), [self._step(step) for step in run.steps.all()])
+            for run in rows[: self.SIZE]
+        ]
+        return self.render("tenants/runs.html", runs=runs, size=self.SIZE, has_more=len(rows) > self.SIZE)
+
+    def _step(self, step: RunStep) -> dict[str, Any]:
+        known = [name for name in _COUNTS if name in step.counts]
+        others = sorted(set(step.counts) - set(known))
+        counts = [(_COUNTS.get(name, name), step.counts[name]) for name in [*known, *others]]
+        return {"row": step, "name": _STEPS.get(step.name, step.name), "counts": counts}
 
 
 class MemberList(TenantView):
@@ -212,5 +244,3 @@ class TokenRevoke(TenantView):
         revoke_token(token=token)
         messages.success(request, _("The token %(name)s no longer opens anything.") % {"name": token})
         return self.done("tokens")
-
-

@@ -17,6 +17,17 @@ def dice(*parts: object) -> Random:
     return Random("/".join(map(str, (SEED, *parts))))  # noqa: S311  # a story, not a secret
 
 
+def listed(text: str, separator: str | None = None) -> tuple[str, ...]:
+    """The words of a text, or what stands between the separators."""
+    return tuple(word.strip() for word in text.split(separator))
+
+
+def named(text: str) -> dict[str, str]:
+    """What stands after the colon, by what stands before it: a name and how it is written in Latin letters."""
+    pairs = (word.partition(":") for word in text.split())
+    return {shown: latin for shown, _colon, latin in pairs}
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody who works at a firm; `team` is empty for those who belong to all of it."""

@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from config.demo import seasons
-from config.demo.firm import Article, Company, Firm, Name, Person, Topic, Words
+from config.demo.firm import Article, Company, Firm, Name, Person, Topic, Words, listed, named
 from tenants.permissions import Role
 
 PEOPLE: Final = (
@@ -131,24 +131,40 @@ ARTICLES: Final = tuple(
     for number, (name, price, pack) in enumerate(articles, start=1)
 )
 
-_BRANDS: Final = dict(
-    pair.split(":")
-    for pair in ["华信:huaxin", "荣达:rongda", "顺发:shunfa", "铭辉:minghui", "悦丰:yuefeng", "万佳:wanjia", "天一:tianyi", "百盛:baisheng", "金帆:jinfan", "海棠:haitang", "兰亭:lanting", "宏图:hongtu", "鼎盛:dingsheng", "瑞祥:ruixiang", "安居:anju", "众诚:zhongcheng", "恒美:hengmei", "新立:xinli", "佳诺:jianuo", "广源:guangyuan", "中联:zhonglian", "泰和:taihe", "锦绣:jinxiu", "东升:dongsheng", "立成达:lichengda", "盛景:shengjing", "德润:derun", "永固:yonggu", "嘉禾:jiahe", "南岭:nanling", "同创:tongchuang", "启航:qihang", "优筑:youzhu", "青禾:qinghe", "博雅:boya", "家和:jiahehome", "长青:changqing", "方正达:fangzhengda", "凯悦居:kaiyueju", "星河:xinghe", "筑梦:zhumeng", "匠心:jiangxin", "亿嘉:yijia"]
+_BRANDS: Final = named(
+    """
+    华信:huaxin 荣达:rongda 顺发:shunfa 铭辉:minghui 悦丰:yuefeng 万佳:wanjia 天一:tianyi 百盛:baisheng 金帆:jinfan
+    海棠:haitang 兰亭:lanting 宏图:hongtu 鼎盛:dingsheng 瑞祥:ruixiang 安居:anju 众诚:zhongcheng 恒美:hengmei
+    新立:xinli 佳诺:jianuo 广源:guangyuan 中联:zhonglian 泰和:taihe 锦绣:jinxiu 东升:dongsheng 立成达:lichengda
+    盛景:shengjing 德润:derun 永固:yonggu 嘉禾:jiahe 南岭:nanling 同创:tongchuang 启航:qihang 优筑:youzhu
+    青禾:qinghe 博雅:boya 家和:jiahehome 长青:changqing 方正达:fangzhengda 凯悦居:kaiyueju 星河:xinghe 筑梦:zhumeng
+    匠心:jiangxin 亿嘉:yijia
+    """
 )
-_TRADES: Final = dict(
-    pair.split(":")
-    for pair in ["建材:jc", "陶瓷:tc", "装饰:zs", "五金:wj", "厨卫:cw", "家居:jj", "建设工程:gc", "地板:db", "水暖:sn", "装饰材料:cl"]
+_TRADES: Final = named(
+    """
+    建材:jc 陶瓷:tc 装饰:zs 五金:wj 厨卫:cw 家居:jj 建设工程:gc 地板:db 水暖:sn 装饰材料:cl
+    """
 )
-_CITIES: Final = (
-    ["佛山", "广州", "东莞", "深圳", "中山", "珠海", "惠州", "江门", "肇庆", "南宁", "厦门", "福州", "杭州", "宁波", "苏州", "上海", "南京", "合肥", "长沙", "武汉"]
+_CITIES: Final = listed(
+    """
+    佛山 广州 东莞 深圳 中山 珠海 惠州 江门 肇庆 南宁 厦门 福州 杭州 宁波 苏州 上海 南京 合肥
+    长沙 武汉
+    """
 )
-_FAMILY: Final = dict(
-    pair.split(":")
-    for pair in ["刘:liu", "张:zhang", "王:wang", "李:li", "赵:zhao", "黄:huang", "吴:wu", "郑:zheng", "冯:feng", "梁:liang", "谢:xie", "罗:luo", "邓:deng", "韩:han", "曹:cao", "彭:peng", "潘:pan", "叶:ye", "蒋:jiang", "杜:du", "苏:su", "魏:wei", "沈:shen", "卢:lu"]
+_FAMILY: Final = named(
+    """
+    刘:liu 张:zhang 王:wang 李:li 赵:zhao 黄:huang 吴:wu 郑:zheng 冯:feng 梁:liang 谢:xie 罗:luo 邓:deng 韩:han 曹:cao
+    彭:peng 潘:pan 叶:ye 蒋:jiang 杜:du 苏:su 魏:wei 沈:shen 卢:lu
+    """
 )
-_GIVEN: Final = dict(
-    pair.split(":")
-    for pair in ["芳:fang", "国强:guoqiang", "敏:min", "建华:jianhua", "丽娟:lijuan", "志明:zhiming", "晓红:xiaohong", "伟:wei", "海燕:haiyan", "俊杰:junjie", "雪梅:xuemei", "文斌:wenbin", "婷:ting", "永强:yongqiang", "秀英:xiuying", "家豪:jiahao", "倩:qian", "德胜:desheng", "静怡:jingyi", "浩:hao", "玉兰:yulan", "晨曦:chenxi", "凤:feng", "立群:liqun", "思远:siyuan", "春生:chunsheng", "慧:hui", "振宇:zhenyu", "巧玲:qiaoling", "卓然:zhuoran"]
+_GIVEN: Final = named(
+    """
+    芳:fang 国强:guoqiang 敏:min 建华:jianhua 丽娟:lijuan 志明:zhiming 晓红:xiaohong 伟:wei 海燕:haiyan 俊杰:junjie
+    雪梅:xuemei 文斌:wenbin 婷:ting 永强:yongqiang 秀英:xiuying 家豪:jiahao 倩:qian 德胜:desheng 静怡:jingyi 浩:hao
+    玉兰:yulan 晨曦:chenxi 凤:feng 立群:liqun 思远:siyuan 春生:chunsheng 慧:hui 振宇:zhenyu 巧玲:qiaoling
+    卓然:zhuoran
+    """
 )
 
 
@@ -187,7 +203,11 @@ WORDS: Final = Words(
             ("确认下周二到货，司机电话已发", "提前告知仓库盘点，发货推迟一天"),
             ("催问防水卷材什么时候到", "要求改送到二号工地"),
         ),
-        Topic("需求", ("了解下半年工程计划，预计三个样板间", "聊了库存，乳胶漆还能撑两周"), ("新开一家门店，需要配货建议",)),
+        Topic(
+            "需求",
+            ("了解下半年工程计划，预计三个样板间", "聊了库存，乳胶漆还能撑两周"),
+            ("新开一家门店，需要配货建议",),
+        ),
         Topic("对账", ("发了上月对账单，客户确认无误", "提醒两张到期发票"), ("发票抬头要改", "对账单少了一笔退货")),
         Topic("拜访", ("到店拜访，陈列位置不错，五金缺货", "和老板吃了饭，明年想签年框"), ("邀请我们参加新店开业",)),
     ),
@@ -205,10 +225,26 @@ WORDS: Final = Words(
     call_back="投诉回访",
     call_back_note="问题已处理，客户表示满意",
     follow_up="回访",
-    follow_up_notes=("例行回访，一切正常，下周补货", "聊了近期销量，准备加一批", "问了库存，月底再下单", "客户在外地，约下周见面"),
+    follow_up_notes=(
+        "例行回访，一切正常，下周补货",
+        "聊了近期销量，准备加一批",
+        "问了库存，月底再下单",
+        "客户在外地，约下周见面",
+    ),
     silence="沉默回访",
-    silence_notes=("说工地停了，下个月恢复", "库存还多，等清完再订", "换了采购，正在重新比价", "抱怨上次送货慢，答应再试一单"),
-    promises=("承诺：铰链新报价", "承诺：寄柔光砖样板", "承诺：补发五箱美缝剂", "约好今天谈年度框架", "答复运费减免申请"),
+    silence_notes=(
+        "说工地停了，下个月恢复",
+        "库存还多，等清完再订",
+        "换了采购，正在重新比价",
+        "抱怨上次送货慢，答应再试一单",
+    ),
+    promises=(
+        "承诺：铰链新报价",
+        "承诺：寄柔光砖样板",
+        "承诺：补发五箱美缝剂",
+        "约好今天谈年度框架",
+        "答复运费减免申请",
+    ),
     notes={
         "growing": ("新开两家门店，潜力大。",),
         "fading": ("据说在试别家的瓷砖胶。",),

@@ -28,7 +28,6 @@ from customers.models import (
     Tag,
 )
 from customers.rules.orders import (
-    MONEY_PLACES,
     PRICE_PLACES,
     QUANTITY_PLACES,
     RATE_PLACES,
@@ -141,7 +140,9 @@ def _load_customers(history: History, members: Mapping[str, Member]) -> dict[str
 
 
 def _load_contacts(history: History, customers: Mapping[str, int]) -> dict[str, int]:
-    facts = [(customer.key, place, fact) for customer in history.customers for place, fact in enumerate(customer.contacts)]
+    facts = [
+        (customer.key, place, fact) for customer in history.customers for place, fact in enumerate(customer.contacts)
+    ]
     rows = Contact.objects.bulk_create(
         Contact(
             customer_id=customers[key],
@@ -225,7 +226,9 @@ def _load_orders(firm: Firm, history: History, customers: Mapping[str, int]) -> 
 
 
 def _load_complaints(history: History, customers: Mapping[str, int]) -> None:
-    orders = {(o.customer_id, o.placed_at): o.pk for o in Order.objects.filter(kind=Order.Kind.ORDER)}
+    blamed = [fact.order_at for fact in history.complaints]
+    rows = Order.objects.filter(kind=Order.Kind.ORDER, placed_at__in=blamed)
+    orders = {(customer, at): pk for pk, customer, at in rows.values_list("pk", "customer_id", "placed_at")}
     Complaint.objects.bulk_create(
         Complaint(
             customer_id=customers[fact.customer],

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
+from django.urls import reverse
+
 from config.demo.firm import Firm
 
 PASSWORD: Final = "perennial-demo"  # noqa: S105  # printed for everybody: the firms are made up
@@ -15,7 +17,7 @@ def table(firms: Sequence[Firm]) -> str:
     """Role, e-mail address, password and path of every person of these firms, aligned."""
     head = ("Firm", "Role", "Name", "E-mail", "Password", "Path")
     rows = [
-        (firm.name, str(person.role.label), person.name, person.email, PASSWORD, f"/{firm.slug}/")
+        (firm.name, str(person.role.label), person.name, person.email, PASSWORD, reverse("today", args=[firm.slug]))
         for firm in firms
         for person in firm.people
     ]

@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from config.demo import seasons
-from config.demo.firm import Article, Company, Firm, Foreign, Name, Person, Topic, Words
+from config.demo.firm import Article, Company, Firm, Foreign, Name, Person, Topic, Words, listed
 from tenants.permissions import Role
 
 PEOPLE: Final = (
@@ -131,15 +131,41 @@ ARTICLES: Final = tuple(
     for number, (name, price, pack) in enumerate(articles, start=101)
 )
 
-_FIRST: Final = ["Copper", "Harbour", "Willow", "Juniper", "Marlow", "Seaglass", "Thistle", "Foxglove", "Pebble", "Lantern", "Bramble", "Heron", "Linden", "Saltbox", "Orchard", "Magpie", "Clover", "Dovecote", "Fernhill", "Gable", "Hazel", "Ivy", "Kestrel", "Larkspur", "Meadow", "Nettle", "Otter", "Plum", "Quill", "Rowan"]
-_SECOND: Final = (
-    ["& Finch", "& Rye", "& Daughters", "House", "Lane", "Yard", "Kettle", "Cottage", "Gate", "Barn", "Row", "& Moss", "Corner", "Mill", "& Thread"]
+_FIRST: Final = listed(
+    """
+    Copper Harbour Willow Juniper Marlow Seaglass Thistle Foxglove Pebble Lantern Bramble Heron Linden
+    Saltbox Orchard Magpie Clover Dovecote Fernhill Gable Hazel Ivy Kestrel Larkspur Meadow Nettle Otter Plum
+    Quill Rowan
+    """
 )
-_TRADES: Final = ["Gifts", "Interiors", "Home", "Emporium", "Living", "Garden Centre", "Trading", "Lifestyle", "Cards & Gifts", "Homestore"]
-_TOWNS: Final = ["York", "Harrogate", "Leeds", "Whitby", "Durham", "Hexham", "Kendal", "Chester", "Ludlow", "Bath", "Bristol", "Exeter", "Totnes", "Salisbury", "Winchester", "Lewes", "Rye", "Whitstable", "Norwich", "Ely", "Oxford", "Stamford", "Edinburgh", "Perth", "Cardiff"]
+_SECOND: Final = listed(
+    "& Finch|& Rye|& Daughters|House|Lane|Yard|Kettle|Cottage|Gate|Barn|Row|& Moss|Corner|Mill|& Thread",
+    separator="|",
+)
+
+_TRADES: Final = listed(
+    "Gifts|Interiors|Home|Emporium|Living|Garden Centre|Trading|Lifestyle|Cards & Gifts|Homestore",
+    separator="|",
+)
+_TOWNS: Final = listed(
+    """
+    York Harrogate Leeds Whitby Durham Hexham Kendal Chester Ludlow Bath Bristol Exeter Totnes Salisbury
+    Winchester Lewes Rye Whitstable Norwich Ely Oxford Stamford Edinburgh Perth Cardiff
+    """
+)
 _IRELAND: Final = ("Dublin", "Cork", "Galway")
-_GIVEN: Final = ["Sarah", "James", "Olivia", "Peter", "Fiona", "Callum", "Hannah", "George", "Nadia", "Martin", "Ruth", "Declan", "Isla", "Simon", "Bethan", "Owen", "Leila", "Graham", "Chloe", "Stuart", "Marta", "Neil", "Joanna", "Kieran"]
-_FAMILY: Final = ["Whitaker", "Barlow", "Sutton", "Mercer", "Osei", "Lowe", "Fairley", "Dunn", "Hartley", "Quinn", "Roberts", "Penrose", "Shah", "Tully", "Aldridge", "Beck", "Crane", "Doherty", "Emery", "Frost", "Grant", "Hobbs", "Irving", "Kaur"]
+_GIVEN: Final = listed(
+    """
+    Sarah James Olivia Peter Fiona Callum Hannah George Nadia Martin Ruth Declan Isla Simon Bethan Owen Leila
+    Graham Chloe Stuart Marta Neil Joanna Kieran
+    """
+)
+_FAMILY: Final = listed(
+    """
+    Whitaker Barlow Sutton Mercer Osei Lowe Fairley Dunn Hartley Quinn Roberts Penrose Shah Tully Aldridge
+    Beck Crane Doherty Emery Frost Grant Hobbs Irving Kaur
+    """
+)
 
 
 def _company(rng: Random) -> Company:

@@ -43,12 +43,25 @@ class Shape:
 
 SHAPES: Final[tuple[Shape, ...]] = (
     Shape("steady", 54),
-    Shape("irregular", 40, gap=(14, 40), jitter=0.7, answers=0.8),
+    Shape("irregular", 36, gap=(14, 40), jitter=0.8, size=0.7, changing=150, answers=0.8),
     Shape("seasonal", 34, gap=(9, 24), season=2.2),
     Shape("growing", 20, gap=(16, 40), speed=1.9, size=1.9, changing=420, widening=True, answers=0.95),
-    Shape("fading", 30, gap=(10, 26), speed=0.35, size=0.4, narrowing=True, answers=0.6, deaf=1, late_days=(2, 25)),
+    Shape(
+        "fading",
+        34,
+        gap=(8, 22),
+        speed=0.3,
+        size=0.35,
+        changing=190,
+        narrowing=True,
+        answers=0.6,
+        deaf=1,
+        late_days=(2, 25),
+    ),
     Shape("silent", 26, gap=(9, 30), ended=(32, 170), answers=0.7, deaf=3, late_days=(0, 30)),
-    Shape("complaining", 16, gap=(10, 28), speed=0.8, changing=90, complaints=(4, 8), unsolved=2, answers=0.8),
+    Shape(
+        "complaining", 16, gap=(8, 22), speed=0.55, size=0.6, changing=130, complaints=(4, 8), unsolved=2, answers=0.8
+    ),
     Shape("new", 18, gap=(8, 24), began=(2, 75), most_orders=4, complaints=(0, 0)),
     Shape("one_off", 16, began=(95, 700), most_orders=1, complaints=(0, 0), answers=0.4, deaf=2),
     Shape("returning", 12, gap=(8, 22), credit_share=0.24, complaints=(1, 3), late_days=(0, 20)),

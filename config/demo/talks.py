@@ -120,7 +120,7 @@ def _complaints(
     blamed = bought[len(bought) - shape.unsolved :] if count and shape.unsolved else []
     earlier = bought[: len(bought) - len(blamed)]
     blamed = rng.sample(earlier, min(len(earlier), max(0, count - len(blamed)))) + blamed
-    found = []
+    found: list[ComplaintFact] = []
     topics = list(firm.words.complaints)
     usual = rng.choice(topics)  # the same thing goes wrong again and again
     for order in sorted(blamed, key=lambda order: order.placed_at):

@@ -24,7 +24,7 @@ from tenants.context import current_tenant
 from tenants.models import Event, Member, Run
 from tenants.permissions import Role
 
-NIGHTS_AGO: Final = (63, 49, 35, 21, 14, 7, 3, 1, 0)
+NIGHTS_AGO: Final = (63, 49, 35, 21, 14, 7, 2, 0)
 """Days before today as of which a night has passed: weeks first, then days, so that today's queue is fresh."""
 
 _DONE_SHARE: Final = 0.8  # of the follow-ups that were due between two nights
@@ -159,7 +159,7 @@ def _write_snoozed(snoozed: list[FollowUp], moments: Mapping[int, dt.datetime]) 
 
 def _judge_alerts(place: _Place, night: dt.date) -> None:
     """Some alerts that were answered are closed by the A owner, with what came of it and why."""
-    outcomes = {Alert.Outcome.SAVED: 5, Alert.Outcome.FALSE_ALARM: 3, Alert.Outcome.LOST: 2}
+    outcomes = {Alert.Outcome.SAVED: 3, Alert.Outcome.FALSE_ALARM: 4, Alert.Outcome.LOST: 3}
     judged = []
     for alert in Alert.objects.filter(closed_on__isnull=True, opened_on__lt=night).order_by("pk"):
         customer = place.customers[alert.customer_id]
@@ -190,8 +190,9 @@ def _promises(place: _Place, member: Member, today: dt.date) -> Iterator[FollowU
     email = member.user.email
     rng = dice(place.firm.slug, email, "promises", today)
     own = [pk for pk, fact in place.customers.items() if fact.owner_a == email and fact.shape in _IN_TOUCH]
-    texts = rng.sample(place.firm.words.promises, len(_PROMISED_IN_DAYS))
-    for pk, text, days in zip(rng.sample(own, len(_PROMISED_IN_DAYS)), texts, _PROMISED_IN_DAYS, strict=True):
+    chosen = rng.sample(own, min(len(own), len(_PROMISED_IN_DAYS)))
+    texts = rng.sample(place.firm.words.promises, len(chosen))
+    for pk, text, days in zip(chosen, texts, _PROMISED_IN_DAYS, strict=False):
         yield FollowUp(
             customer_id=pk,
             assignee=member,

@@ -93,13 +93,22 @@ def opened(file: File) -> Iterator[Handle]:
 def head_of(file: File) -> bytes:
     """The first bytes, unpacked, up to the end of a line where there is one.
 
-    Raises ImportProblem for what is not gzip though it says so, and for an empty file.
+    Raises ImportProblem for what is not gzip though it says so, for an empty file, and for one without lines.
     """
     with opened(file) as handle:
         head = handle.unpacked.read(HEAD)
     if not head.strip():
         raise ImportProblem("empty")
-    return head if len(head) < HEAD else head[: head.rfind(b"\n") + 1 or None]
+    if len(head) < HEAD:
+        return head
+    if not (end := _end_of_line(head)):
+        raise ImportProblem("long_line", line=1, limit=filesizeformat(HEAD))
+    return head[:end]
+
+
+def _end_of_line(block: bytes) -> int:
+    """Up to where the block consists of whole lines."""
+    return max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
 
 
 def scan(file: File, limit: int) -> str:
@@ -124,9 +133,9 @@ def _measured(blocks: Iterator[bytes], limit: int) -> Iterator[bytes]:
         total += len(block)
         if total > limit:
             raise ImportProblem("too_large", limit=filesizeformat(limit))
-        found = block.count(b"\n")
-        newlines += found
-        since_newline = len(block) - block.rfind(b"\n") - 1 if found else since_newline + len(block)
+        end = _end_of_line(block)
+        newlines += block.count(b"\n")
+        since_newline = len(block) - end if end else since_newline + len(block)
         if since_newline > MAX_LINE:
             raise ImportProblem("long_line", line=newlines + 1, limit=filesizeformat(MAX_LINE))
         yield block

@@ -139,7 +139,8 @@ def merge_contacts(rows: pl.DataFrame, work: Work) -> Merged:
         schema={"customer_id": pl.Int64, "name": pl.String, "id_by_nature": pl.Int64},
     )
     rows = rows.join(named, on=["customer_id", "name"], how="left", maintain_order="left")
-    return _upsert(Contact, rows, failed, _CONTACT, ["customer_id", "name"], {"is_main": False}, work)
+    nature = [pl.col("customer_id"), pl.col("name")]
+    return _upsert(Contact, rows, failed, _CONTACT, nature, {"is_main": False}, work)
 
 
 _INTERACTION: Final = {
@@ -162,10 +163,9 @@ _NATURE: Final = ["customer_id", "at", "channel", "direction", "kind", "topic"]
 def merge_interactions(rows: pl.DataFrame, work: Work) -> Merged:
     """Upsert interactions by their external id; one without is known by customer, time, channel, kind and topic."""
     rows, failed = _of_known_customers(rows.rename({"member": "member_id"}), work)
-    rows = rows.with_columns(
-        pl.col("at").dt.timestamp("us"),
-        *(pl.col(name).fill_null(_INTERACTION[name].default) for name in ("direction", "kind", "topic")),
-    )
+    rows = rows.with_columns(pl.col("at").dt.timestamp("us"))
+    # For telling which one it is, what the row does not say is what a new interaction would have.
+    nature = [pl.col(name).fill_null(pl.lit(_INTERACTION[name].default, rows.schema[name])) for name in _NATURE]
     known = read_frame(
         f"SELECT customer_id, {_INTERACTION['at'].read}, channel, direction, kind, topic, min(id) "
         "FROM customers_interaction WHERE tenant_id = %s AND customer_id = ANY(%s) AND external_id = '' "
@@ -173,8 +173,8 @@ def merge_interactions(rows: pl.DataFrame, work: Work) -> Merged:
         [work.tenant.pk, rows["customer_id"].unique().to_list()],
         schema={name: rows.schema[name] for name in _NATURE} | {"id_by_nature": pl.Int64},
     )
-    rows = rows.join(known, on=_NATURE, how="left", maintain_order="left")
-    return _upsert(Interaction, rows, failed, _INTERACTION, _NATURE, {}, work)
+    rows = rows.join(known, left_on=nature, right_on=_NATURE, how="left", maintain_order="left")
+    return _upsert(Interaction, rows, failed, _INTERACTION, nature, {}, work)
 
 
 def _of_known_customers(rows: pl.DataFrame, work: Work) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
@@ -191,7 +191,7 @@ def _upsert(
     rows: pl.DataFrame,
     failed: list[pl.DataFrame],
     columns: Mapping[str, Column],
-    nature: Sequence[str],
+    nature: Sequence[pl.Expr],
     constants: dict[str, Any],
     work: Work,
 ) -> Merged:
@@ -206,7 +206,7 @@ def _upsert(
     numberless = pl.col("external_id").is_null()
     rows = rows.with_columns(id=pl.when(numberless).then("id_by_nature").otherwise("id_by_number"))
     # Rows of one record have one key: the record's id, else the number, else what it consists of.
-    natural = pl.concat_str([pl.lit("n"), *(pl.col(name).cast(pl.String) for name in nature)], separator="\x1f")
+    natural = pl.concat_str([pl.lit("n"), *(part.cast(pl.String) for part in nature)], separator="\x1f")
     key = pl.coalesce(pl.lit("i") + pl.col("id").cast(pl.String), pl.lit("x") + pl.col("external_id"), natural)
     rows = rows.with_columns(key=key)
     records = settle(model, _records(rows, "key", ["id", *columns]), columns)

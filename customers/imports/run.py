@@ -229,6 +229,7 @@ class _Job:
                 names = ("rows", "failed", "created", "updated", "unchanged", "dry_run")
                 record("finished", row, {name: getattr(row, name) for name in names})
         shutil.rmtree(self.store.spool, ignore_errors=True)
+        self.tell(self.row())
 
     def _fail(self, problem: ImportProblem) -> None:
         with tenant_scope(self.tenant):

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 import customers.services
 import followups.services
@@ -36,8 +36,10 @@ from segmentation.rules.policy import TierPolicy
 from segmentation.rules.rfm import window_start
 from tenants.models import Run
 from tenants.pages import FormPage, ListPage, TenantView
+from tenants.permissions import SEES_ALL
 from tenants.policies import Policy, policy_of
 from tenants.querysets import last_night
+from tenants.templatetags.perennial import whole
 
 NEW_DAYS = 90
 ORDERS_SHOWN = 10
@@ -58,6 +60,9 @@ class CustomerList(ListPage):
     export_permission = "customers:export"
     export_name = "customers"
 
+    def counted(self, count: int) -> str:
+        return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": whole(count)}
+
 
 class CustomerView(TenantView):
     """Something of one customer; one that the member does not see is not there."""
@@ -67,7 +72,8 @@ class CustomerView(TenantView):
 
     @cached_property
     def customer(self) -> Customer:
-        found: Customer = get_object_or_404(customer_rows(self.member), pk=self.kwargs["pk"])
+        rows = customer_rows(self.member).prefetch_related("tags", "external_ids")
+        found: Customer = get_object_or_404(rows, pk=self.kwargs["pk"])
         return found
 
 
@@ -112,7 +118,7 @@ class CustomerTimeline(CustomerView):
         before = request.GET.get("before")
         mark = timeline.Mark.parse(before) if before else None
         story = timeline.read(self.customer, tab, mark)  # type: ignore[arg-type]  # just checked
-        context = {"customer": self.customer, "story": story, "tab": tab}
+        context: dict[str, Any] = {"customer": self.customer, "story": story, "tab": tab}
         if self.request.htmx and mark:
             return self.render("dashboards/_timeline_months.html", **context)
         template = "dashboards/_timeline.html" if self.request.htmx else "dashboards/customer_timeline.html"
@@ -235,7 +241,11 @@ def _stage(customer: Customer, first: dt.date | None, last: dt.date | None, toda
         return _("Prospect")
     if (today - first).days < NEW_DAYS:
         return _("New")
-    return _("Active") if (today - last).days < NEW_DAYS else _("No order for %(days)d days") % {"days": (today - last).days}
+    return (
+        _("Active")
+        if (today - last).days < NEW_DAYS
+        else _("No order for %(days)d days") % {"days": (today - last).days}
+    )
 
 
 def spend_of(customer: Customer, today: dt.date, currency: str) -> dict[str, Any]:
@@ -279,7 +289,7 @@ class CustomerAdd(FormPage):
 
     def save(self, form: CustomerForm) -> HttpResponse:
         fields = dict(form.cleaned_data)
-        if "owner_a" not in fields and self.member.can("follow-ups:write"):
+        if "owner_a" not in fields and self.member.role not in SEES_ALL:
             fields["owner_a"] = self.member
         customer = customers.services.create_customer(**fields)
         messages.success(self.request, _("%(name)s is added.") % {"name": customer})
@@ -318,4 +328,3 @@ class CustomerEdit(FormPage):
 
     def back(self) -> str:
         return self.address("customer", pk=self.customer.pk)
-

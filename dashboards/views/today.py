@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
 from django import forms
@@ -29,18 +29,10 @@ from customers.models import Customer
 from dashboards import today as reading
 from dashboards.today import OUTCOMES, Preview, Row, Strip
 from followups import services
-from followups.forms import (
-    MANY,
-    PAGE,
-    AssignForm,
-    LogForm,
-    PickForm,
-    QueueForm,
-    SnoozeForm,
-    next_working_day,
-)
+from followups.forms import MORE, PAGE, AssignForm, LogForm, PickForm, QueueForm, SnoozeForm
 from followups.models import FollowUp
 from followups.querysets import (
+    VIEWS,
     Due,
     QueueCounts,
     View,
@@ -51,7 +43,7 @@ from followups.querysets import (
     due_filter,
 )
 from followups.rules.policy import CadencePolicy
-from followups.services import AlreadyClosed, Change, Refused
+from followups.services import MANY, AlreadyClosed, Change, Refused
 from tenants.models import Member, Run
 from tenants.pages import TenantView
 from tenants.policies import Policy, active_policy
@@ -60,6 +52,8 @@ from tenants.templatetags.perennial import weekday_day
 
 ORDERS: Final = "today-orders"
 FLASH: Final = "today-flash"
+MENDED: Final = frozenset({"past", "too_far", "no_reason", "too_long", "not_a_worker"})
+"""Codes of refusals that another answer in the form mends."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +70,23 @@ class State:
         said = {"view": self.view, "due": self.due, "q": self.q, "show": self.show if self.show != PAGE else ""}
         return "?" + urlencode({name: value for name, value in (said | extra).items() if value not in ("", None)})
 
+    @property
+    def here(self) -> str:
+        """The parameters alone, for the addresses of verbs."""
+        return self.query()
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Where the heads, the numbers and the buttons of the queue lead."""
+        every = {view: f"?view={view}" for view in VIEWS}
+        return every | {
+            "today": self.query(due="" if self.due == "today" else "today", q="", show=""),
+            "late": self.query(due="" if self.due == "late" else "late", q="", show=""),
+            "plain": self.query(due="", q="", show=""),
+            "new": self.query(rank="new", show=""),
+            "more": self.query(show=min(self.show + MORE, MANY)),
+        }
+
 
 @dataclass(frozen=True)
 class Order:
@@ -91,6 +102,10 @@ class Undo:
 
     words: str
     events: Sequence[int] = ()
+
+    @property
+    def ids(self) -> str:
+        return ",".join(map(str, self.events))
 
 
 @dataclass(frozen=True)
@@ -109,7 +124,7 @@ class Pane:
     @property
     def more(self) -> int:
         """How many "show more" would add."""
-        return max(0, min(PAGE, self.counts.found - len(self.rows), MANY - len(self.rows)))
+        return max(0, min(MORE, self.counts.found - len(self.rows), MANY - len(self.rows)))
 
 
 class TodayView(TenantView):
@@ -281,7 +296,7 @@ class TodayView(TenantView):
             swap_preview=not stays,
             preview=self.preview(current.pk) if current and not stays else None,
         )
-        response = retarget(reswap(response, "outerHTML"), "#queue-pane")
+        response = retarget(reswap(response, "outerHTML"), "#queue-body")
         return replace_url(response, self.address("today") + self.state.query(at=current.pk if current else None))
 
     def flash(self) -> Undo | None:
@@ -303,7 +318,7 @@ class Today(TodayView):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         again = self.asked["rank"] == "new"
         pane = self.pane(at=self.asked["at"], again=again, undo=None if self.request.htmx else self.flash())
-        shown = {"pane": pane, "strip": self.strip(pane)}
+        shown: dict[str, Any] = {"pane": pane, "strip": self.strip(pane)}
         if self.request.htmx and not self.request.htmx.history_restore_request:
             preview = self.preview(pane.current.pk) if pane.current else None
             response = self.show("dashboards/_today_answer.html", **shown, swap_preview=True, preview=preview)
@@ -441,10 +456,14 @@ class Done(Picking):
 
 
 class PickedForm(Picking):
-    """A verb that asks something first, in a dialog or on a page of its own."""
+    """A verb that asks something first, in a dialog or on a page of its own.
 
-    template: str
-    heading: str
+    `field` is where a refusal is said that the member can mend; any other one leads back to the queue.
+    """
+
+    permission = "follow-ups:write"
+    template: ClassVar[str]
+    field: ClassVar[str]
 
     def form(self, data: Any = None) -> Any:
         raise NotImplementedError
@@ -453,8 +472,6 @@ class PickedForm(Picking):
         raise NotImplementedError
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        if not self.member.can("follow-ups:write"):
-            raise Http404
         return self.ask(self.form())
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
@@ -466,12 +483,10 @@ class PickedForm(Picking):
         try:
             return self.save(form)
         except Refused as refusal:
-            if all(error.code in {"changed", "closed", "too_many", "empty", "stays"} for error in refusal.error_list):
+            if any(error.code not in MENDED for error in refusal.error_list):
                 return self.refused(refusal)
             form.add_error(self.field, refusal)
             return self.ask(form)
-
-    field: str
 
     def ask(self, form: forms.Form, **context: Any) -> HttpResponse:
         dialog = bool(self.request.htmx)
@@ -502,9 +517,7 @@ class Snooze(PickedForm):
         severe = [row.customer.name for row in self.picked_rows() if row.level == FollowUp.Level.SEVERE]
         tomorrow = self.today + dt.timedelta(days=1)
         monday = self.today + dt.timedelta(days=8 - self.today.isoweekday())
-        return super().ask(
-            form, severe=severe, days={tomorrow: _("Tomorrow"), monday: _("Monday")}, usual=next_working_day(self.today)
-        )
+        return super().ask(form, severe=severe, days={tomorrow: _("Tomorrow"), monday: _("Monday")})
 
     def save(self, form: SnoozeForm) -> HttpResponse:
         until, reason = form.cleaned_data["until"], form.cleaned_data["reason"]

@@ -147,17 +147,17 @@ class Ref(serializers.Field):
                 self.fail("not_found")
             return {"pk": number}
         if not isinstance(data, Mapping):
-            self._refuse_form()
+            self.refuse_form()
         named = (
             {"source": self.context["source"], **data}
             if "source" in self.names and self.context.get("source")
             else data
         )
         if set(named) != set(self.names) or not all(isinstance(v, str) and "\0" not in v for v in named.values()):
-            self._refuse_form()
+            self.refuse_form()
         return {self.names[name]: value for name, value in named.items()}
 
-    def _refuse_form(self) -> NoReturn:
+    def refuse_form(self) -> NoReturn:
         self.fail("wrong_form", keys=", ".join(self.names))
 
 
@@ -192,7 +192,11 @@ class Strict(serializers.Serializer):
 
 
 class Record(Strict, serializers.ModelSerializer):
-    """A row of a resource. In the context "merge" the row exists: what is absent stays as it is."""
+    """A row of a resource.
+
+    In the context "merge" says that the row exists: what is absent stays as it is. "named" says that the
+    address, or the batch, has what another system calls it.
+    """
 
     id = serializers.CharField(source="pk", read_only=True)
 
@@ -205,7 +209,9 @@ class Record(Strict, serializers.ModelSerializer):
 
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
-        if self.context.get("merge") and self.parent is None:
-            for field in fields.values():
-                field.required = False
+        if self.parent is None:
+            merge, named = self.context.get("merge"), self.context.get("named")
+            for name, field in fields.items():
+                if merge or (named and name in {"source", "external_id"}):
+                    field.required = False
         return fields

@@ -164,6 +164,9 @@ class WritableResource(Resource):
     services with `create_row`, `patch_row` and `upsert_row`.
     """
 
+    # Whether what another system calls a row is set once and for all.
+    keeps_name: ClassVar[bool] = False
+
     def called(self, source: str, external_id: str) -> QuerySet[Any]:
         """The query for the one row of the tenant, if any, that `source` calls `external_id`."""
         rows: QuerySet[Any] = self.queryset.filter(source=source, external_id=external_id)
@@ -187,13 +190,27 @@ class WritableResource(Resource):
         rows = self.request.data.get("rows") if self.action == "batch" and isinstance(self.request.data, dict) else None
         return max(1, len(rows)) if isinstance(rows, list) else 1
 
-    def checked(self, data: Any, *, row: Any = None, source: str = "", referred: dict[Any, Any] | None = None) -> Any:
-        """The fields of one row that came in; a row that exists keeps what is absent."""
-        context = self.get_serializer_context() | {"merge": row is not None, "source": source}
+    def checked(
+        self,
+        data: Any,
+        *,
+        row: Any = None,
+        name: tuple[str, str] | None = None,
+        referred: dict[Any, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The fields of one row that came in, without its name if that stands elsewhere.
+
+        A row that exists keeps what is absent. Raises ValidationError with all that is wrong.
+        """
+        context = self.get_serializer_context() | {"merge": row is not None, "named": name is not None}
+        context["source"] = name[0] if name else _source_in(data)
         context["referred"] = {} if referred is None else referred
         serializer = self.get_serializer_class()(data=data, context=context)
         serializer.is_valid(raise_exception=True)
-        return serializer.validated_data
+        fields: dict[str, Any] = serializer.validated_data
+        if name is not None:
+            _take_out_name(fields, *name)
+        return fields
 
     def row_to_change(self, source: str, external_id: str) -> Any:
         """The row of that name, before it is written; None if there is none.
@@ -208,13 +225,14 @@ class WritableResource(Resource):
         return row
 
     def create(self, request: Request) -> Response:
-        row = self.create_row(self.checked(request.data, source=_source_in(request.data)))
+        row = self.create_row(self.checked(request.data))
         return self.one(self.get_queryset().get(pk=row.pk), status=201, outcome="created")
 
     def partial_update(self, request: Request, pk: str) -> Response:
         """JSON merge patch: what is absent stays, null takes away."""
         row = self.get_object()
-        outcome = self.patch_row(row, self.checked(request.data, row=row, source=_source_in(request.data)))
+        name = (row.source, row.external_id) if self.keeps_name else None
+        outcome = self.patch_row(row, self.checked(request.data, row=row, name=name))
         return self.one(self.get_queryset().get(pk=row.pk), outcome=outcome)
 
     @action(detail=False, url_path="by-external/(?P<source>[^/]+)/(?P<external_id>.+?)", methods=["get"])
@@ -233,8 +251,7 @@ class WritableResource(Resource):
         if "\0" in source + external_id:
             raise Http404
         row = self.row_to_change(source, external_id)
-        fields = self.checked(request.data, row=row, source=source)
-        _take_out_name(fields, source, external_id)
+        fields = self.checked(request.data, row=row, name=(source, external_id))
         written, outcome = self.upsert_row(source, external_id, fields, row)
         status = 201 if outcome == "created" else 200
         return self.one(self.get_queryset().get(pk=written.pk), status=status, outcome=outcome)
@@ -278,7 +295,7 @@ class WritableResource(Resource):
             try:
                 name, rest = _named(row)
                 there[number] = self.row_to_change(*name)
-                fields[number] = self.checked(rest, row=there[number], source=name[0], referred=referred)
+                fields[number] = self.checked(rest, row=there[number], name=name, referred=referred)
             except (DjangoValidationError, exceptions.APIException, Http404) as error:
                 results[number] = _failed(number, row, _row_problem(number, error))
         return fields, there, results
@@ -299,8 +316,8 @@ class WritableResource(Resource):
 
 
 def _take_out_name(fields: dict[str, Any], source: str, external_id: str) -> None:
-    """The name is in the address; in the body it may stand again, but no other one."""
-    words = exceptions.ErrorDetail(_("The address says otherwise."), "differs")
+    """The name stands elsewhere; in the body it may stand again, but no other one."""
+    words = exceptions.ErrorDetail(_("It is called otherwise, and keeps its name."), "differs")
     given = ((name, fields.pop(name, said), said) for name, said in (("source", source), ("external_id", external_id)))
     if wrong := {name: [words] for name, value, said in given if value != said}:
         raise serializers.ValidationError(wrong)

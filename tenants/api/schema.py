@@ -73,6 +73,17 @@ class BatchResponseSerializer(serializers.Serializer):
 
 
 @cache
+def upsert_request(record: type[Any]) -> type[Any]:
+    """The serializer that draws the body of an upsert: what the address says is not in it."""
+    rest = [name for name in record.Meta.fields if name not in {"source", "external_id"}]
+    if rest == list(record.Meta.fields):
+        return record
+    name = record.__name__.removesuffix("Serializer")
+    meta = type("Meta", (record.Meta,), {"fields": rest})
+    return type(f"{name}UpsertSerializer", (record,), {"Meta": meta, "__doc__": record.__doc__})
+
+
+@cache
 def batch_request(record: type[Any]) -> type[serializers.Serializer]:
     """The serializer that draws the body of a batch of such rows."""
     name = record.__name__.removesuffix("Serializer")
@@ -104,6 +115,8 @@ class Schema(AutoSchema):
     def get_request_serializer(self) -> Any:
         if self._is_batch():
             return batch_request(self.view.get_serializer_class())
+        if getattr(self.view, "action", "") == "upsert":
+            return upsert_request(self.view.get_serializer_class())
         return super().get_request_serializer()
 
     def get_response_serializers(self) -> Any:

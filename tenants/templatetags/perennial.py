@@ -11,7 +11,7 @@ from django.utils import formats, timezone, translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from tenants.context import active_tenant
 
@@ -42,7 +42,9 @@ def money(value: Decimal | int | None, currency: str = "") -> str:
         return "–"
     value = Decimal(value)
     places = 0 if value == value.to_integral_value() else 2
-    text = formats.number_format(abs(value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)), places, use_l10n=True)
+    text = formats.number_format(
+        abs(value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)), places, use_l10n=True
+    )
     return f"{MINUS if value < 0 else ''}{symbol(currency or _currency())}{text}"
 
 
@@ -61,8 +63,12 @@ def short_money(value: Decimal | None, currency: str = "") -> str:
     for unit, word, places in steps:
         if size >= unit:
             number = (size / unit).quantize(Decimal(1).scaleb(-places))
-            return f"{sign}{symbol(currency or _currency())}{formats.number_format(number, places, use_l10n=True)}{word}"
-    return f"{sign}{symbol(currency or _currency())}{formats.number_format(size.quantize(Decimal(1)), 0, use_l10n=True)}"
+            return (
+                f"{sign}{symbol(currency or _currency())}{formats.number_format(number, places, use_l10n=True)}{word}"
+            )
+    return (
+        f"{sign}{symbol(currency or _currency())}{formats.number_format(size.quantize(Decimal(1)), 0, use_l10n=True)}"
+    )
 
 
 @register.filter
@@ -199,6 +205,40 @@ def icon(name: str, label: str = "") -> SafeString:
     return format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>', name)
 
 
+_BANDS = {
+    "green": gettext_lazy("Green"),
+    "yellow": gettext_lazy("Yellow"),
+    "red": gettext_lazy("Red"),
+    "none": pgettext_lazy("health", "Not enough data"),
+}
+
+
+@register.simple_tag
+def health_mark(
+    band: str, score: int | None = None, change: int | str | None = None, *, tag: bool = False
+) -> SafeString:
+    """Health as shape, word and number; colour comes last. `change` is that of a week, `tag` sets it on a ground."""
+    number = format_html(" <b>{}</b>", str(score)) if band != "none" and score is not None else ""
+    moved: str | SafeString = ""
+    if isinstance(change, int):
+        moved = format_html(
+            ' <span class="d{}" title="{}">{}</span>',
+            " drop" if change <= -5 else "",
+            _("%(change)s in a week") % {"change": signed(change)},
+            signed(change),
+        )
+    return format_html(
+        '<span class="pn-health{}" data-band="{}"><svg class="pn-shape" aria-hidden="true"><use href="#pn-{}"/></svg>'
+        "<span>{}</span>{}{}</span>",
+        " tag" if tag else "",
+        band,
+        band,
+        _BANDS[band],
+        number,
+        moved,
+    )
+
+
 @register.simple_tag(takes_context=True)
 def query(context: template.Context, **changes: Any) -> str:
     """The address of this page with some parameters changed; None drops one. Filters live in the URL."""
@@ -242,7 +282,7 @@ def is_wide(field: Any) -> bool:
 def control_class(widget: dict[str, Any]) -> str:
     """The class of a control by what it is, with what its widget asked for."""
     kind, template_name = widget.get("type"), widget.get("template_name", "")
-    if kind == "hidden" or "option" in template_name and kind not in {"checkbox", "radio"}:
+    if kind == "hidden" or ("option" in template_name and kind not in {"checkbox", "radio"}):
         control = ""
     elif kind in {"checkbox", "radio"}:
         control = "form-check-input"

@@ -27,7 +27,8 @@ class Caller:
         return self._call("get", path, data=query)
 
     def post(self, path: str, data: Any = None) -> HttpResponse:
-        return self._call("post", path, data=json.dumps(data), content_type="application/json")
+        body = "" if data is None else json.dumps(data)
+        return self._call("post", path, data=body, content_type="application/json")
 
     def put(self, path: str, data: Any) -> HttpResponse:
         return self._call("put", path, data=json.dumps(data), content_type="application/json")

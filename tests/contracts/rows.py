@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -18,48 +19,56 @@ from tenants import models as house
 
 DAY = dt.date(2026, 11, 2)
 NOW = timezone.now()
+_numbers = itertools.count(1)
+
+
+def new() -> str:
+    """A name that no other row has."""
+    return f"row-{next(_numbers)}"
 
 
 def customer() -> facts.Customer:
-    return facts.Customer.objects.create(name="Row")
+    return facts.Customer.objects.create(name=new())
 
 
 def product() -> facts.Product:
-    return facts.Product.objects.create(external_id="row")
+    return facts.Product.objects.create(external_id=new())
 
 
 def order() -> facts.Order:
     return facts.Order.objects.create(
-        customer=customer(), external_id="row", placed_at=NOW, placed_on=DAY, currency="GBP", net=Decimal(1), digest=""
+        customer=customer(), external_id=new(), placed_at=NOW, placed_on=DAY, currency="GBP", net=Decimal(1), digest=""
     )
 
 
 def member() -> house.Member:
-    user = house.User.objects.create_user(f"row{house.User.objects.count()}@example.org", name="Row")
+    user = house.User.objects.create_user(f"{new()}@example.org", name="Row")
     return house.Member.objects.create(user=user, role="executive")
 
 
 def run() -> house.Run:
-    return house.Run.objects.create(job="row", for_date=DAY)
+    return house.Run.objects.create(job=new(), for_date=DAY)
 
 
 ROWS: dict[str, Callable[[], Any]] = {
-    "tenants.Team": lambda: house.Team.objects.create(name="Row"),
+    "tenants.Team": lambda: house.Team.objects.create(name=new()),
     "tenants.Member": member,
     "tenants.ApiToken": lambda: house.ApiToken.objects.create(
-        member=member(), prefix="row", secret_hash="row", expires_at=NOW
+        member=member(), prefix=new(), secret_hash="row", expires_at=NOW
     ),
     "tenants.Event": lambda: house.Event.objects.create(verb="row", object_type="row", object_id=1),
-    "tenants.PolicyVersion": lambda: house.PolicyVersion.objects.create(number=99, pack="callback", document={}),
+    "tenants.PolicyVersion": lambda: house.PolicyVersion.objects.create(
+        number=next(_numbers) + 1000, pack="callback", document={}
+    ),
     "tenants.Run": run,
     "tenants.RunStep": lambda: house.RunStep.objects.create(run=run(), ordinal=0, name="row"),
-    "customers.Tag": lambda: facts.Tag.objects.create(name="row"),
+    "customers.Tag": lambda: facts.Tag.objects.create(name=new()),
     "customers.Customer": customer,
     "customers.CustomerTag": lambda: facts.CustomerTag.objects.create(
-        customer=customer(), tag=facts.Tag.objects.create(name="row")
+        customer=customer(), tag=facts.Tag.objects.create(name=new())
     ),
-    "customers.ExternalId": lambda: facts.ExternalId.objects.create(customer=customer(), source="row", value="row"),
-    "customers.Contact": lambda: facts.Contact.objects.create(customer=customer(), name="Row"),
+    "customers.ExternalId": lambda: facts.ExternalId.objects.create(customer=customer(), source="row", value=new()),
+    "customers.Contact": lambda: facts.Contact.objects.create(customer=customer(), name=new()),
     "customers.Product": product,
     "customers.Order": order,
     "customers.OrderLine": lambda: facts.OrderLine.objects.create(
@@ -71,7 +80,7 @@ ROWS: dict[str, Callable[[], Any]] = {
     "customers.Interaction": lambda: facts.Interaction.objects.create(customer=customer(), channel="phone"),
     "customers.Complaint": lambda: facts.Complaint.objects.create(customer=customer(), topic="row"),
     "customers.Import": lambda: facts.Import.objects.create(kind="orders", filename="row", path="row"),
-    "customers.ColumnMapping": lambda: facts.ColumnMapping.objects.create(kind="orders", headers="row"),
+    "customers.ColumnMapping": lambda: facts.ColumnMapping.objects.create(kind="orders", headers=new()),
     "segmentation.Standing": lambda: Standing.objects.create(
         customer=customer(), frequency=1, monetary=Decimal(1), policy_version=1
     ),

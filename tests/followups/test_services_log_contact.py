@@ -46,7 +46,7 @@ def test_logs_the_same_contact_once_when_sent_twice(raised, scope, cast):
 def test_keeps_another_text_of_the_same_member_apart(raised, scope, cast):
     row = raised()
     log_contact(follow_up=row, member=cast.ann, channel="phone", answered=False, note="busy")
-    with pytest.raises(AlreadyClosed, match="You closed .* at 12:00 already"):
+    with pytest.raises(AlreadyClosed, match=r"You closed .* at 12:00 already"):
         log_contact(follow_up=row, member=cast.ann, channel="phone", answered=True, note="talked")
 
 

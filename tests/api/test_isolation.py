@@ -1,0 +1,90 @@
+"""Another firm's rows: not listed, not found by any id or name, not referred to, not changed."""
+
+from decimal import Decimal
+
+import pytest
+
+from customers.models import Complaint, Contact, Customer, Interaction, Order, Product
+from followups.models import FollowUp
+from health.models import HealthScore
+from segmentation.models import Standing
+from tenants.context import tenant_scope
+from tests.api.conftest import Caller, faults
+from tests.api.test_access import RESOURCES, WRITABLE
+from tests.conftest import Cast
+
+NAME = {"source": "erp", "external_id": "1"}
+
+
+@pytest.fixture
+def theirs(cast: Cast) -> dict[str, int]:
+    """One row of everything in globex: resource → id."""
+    with tenant_scope(cast.other_tenant):
+        customer = Customer.objects.create(name="Theirs", owner_a=cast.otto)
+        customer.external_ids.create(source="erp", value="1")
+        facts = {"customer": customer, **NAME}
+        HealthScore.objects.create(
+            customer=customer, band="none", known=0, order_days_count=0, spend_recent=0, spend_before=0,
+            categories_recent=0, categories_before=0, policy_version=1,
+        )  # fmt: skip
+        Standing.objects.create(customer=customer, frequency=0, monetary=0, policy_version=1)
+        return {
+            "customers": customer.pk,
+            "tiers": customer.pk,
+            "scores": customer.pk,
+            "contacts": Contact.objects.create(name="Theirs", **facts).pk,
+            "products": Product.objects.create(**NAME).pk,
+            "orders": Order.objects.create(
+                placed_at="2026-11-20T00:00Z", placed_on="2026-11-20", currency="CNY", net=Decimal(1), digest="x", **facts
+            ).pk,
+            "interactions": Interaction.objects.create(channel="phone", **facts).pk,
+            "complaints": Complaint.objects.create(topic="Late", **facts).pk,
+            "follow-ups": FollowUp.objects.create(
+                customer=customer, kind="light_touch", rule="manual", period="1", due_on="2026-11-20"
+            ).pk,
+            "members": cast.otto.pk,
+        }
+
+
+def test_their_ids_and_names_are_not_found(call_as, cast: Cast, theirs: dict[str, int]) -> None:
+    api = call_as(cast.ada)
+    assert set(theirs) == set(RESOURCES)
+    for resource, pk in theirs.items():
+        assert api.get(f"{resource}/{pk}").status_code == 404, resource
+        if resource != "members":
+            assert api.get(resource).json()["results"] == [], resource
+    for resource in WRITABLE:
+        assert api.patch(f"{resource}/{theirs[resource]}", {}).status_code == 404, resource
+        assert api.get(f"{resource}/by-external/erp/1").status_code == 404, resource
+    for path in (
+        f"follow-ups/{theirs['follow-ups']}/complete",
+        f"follow-ups/{theirs['follow-ups']}/snooze",
+        f"complaints/{theirs['complaints']}/solve",
+        f"customers/{theirs['customers']}/external-ids",
+    ):
+        assert api.post(path, {}).status_code == 404, path
+
+
+def test_their_rows_cannot_be_referred_to(api: Caller, cast: Cast, theirs: dict[str, int]) -> None:
+    own = str(cast.customer().pk)
+    for ref in (str(theirs["customers"]), NAME):
+        assert faults(api.post("contacts", {"name": "x", "customer": ref})) == {"#/customer": "not_found"}
+    for owner in (str(cast.otto.pk), {"email": "otto@globex.example"}):
+        assert faults(api.post("customers", {"name": "x", "owner_a": owner})) == {"#/owner_a": "not_found"}
+    said = {"customer": own, "channel": "phone", "contact": str(theirs["contacts"])}
+    assert faults(api.post("interactions", said)) == {"#/contact": "not_found"}
+    said = {"customer": own, "topic": "x", "order": str(theirs["orders"])}
+    assert faults(api.post("complaints", said)) == {"#/order": "not_found"}
+    line = {"product": str(theirs["products"]), "quantity": "1", "unit_price": "1"}
+    order = {"customer": own, "placed_at": "2026-11-20T00:00:00Z", "lines": [line]}
+    assert faults(api.put("orders/by-external/erp/1", order)) == {"#/lines/0/product": "not_found"}
+    assert faults(api.get("customers", owner_a=cast.otto.pk)) == {"?owner_a": "invalid_choice"}
+    assert api.get("contacts", customer=theirs["customers"]).json()["results"] == []
+
+
+def test_the_same_name_is_free_in_each_firm(api: Caller, cast: Cast, theirs: dict[str, int]) -> None:
+    made = api.put("customers/by-external/erp/1", {"name": "Ours"})
+    assert made.status_code == 201
+    assert made.json()["id"] != str(theirs["customers"])
+    with tenant_scope(cast.other_tenant):
+        assert Customer.objects.get().name == "Theirs"
