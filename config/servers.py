@@ -39,11 +39,11 @@ from config.embedded import (
     POSTGRES_IN_A_HURRY,
     POSTGRES_SETTINGS,
     VALKEY_SETTINGS,
-    Place,
     Postgres,
     Server,
     Valkey,
 )
+from config.place import Place
 from config.processes import CannotStart, Say
 
 POLL_S = 0.1

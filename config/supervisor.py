@@ -30,7 +30,7 @@ import psutil
 from config import env, processes, servers
 from config.processes import LOOPBACK, CannotStart, Say
 
-READY_PATIENCE_S = 60
+READY_PATIENCE_S = 180  # a busy machine; a web that dies is noticed at once
 PORT_PATIENCE_S = 3  # a supervisor that was killed a moment ago: its web process needs to notice
 SAY_AFTER_S = 3
 POLL_S = 0.2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -38,7 +38,7 @@ from customers.models import (
 )
 from customers.rules.orders import PRICE_PLACES, QUANTITY_PLACES, RATE_PLACES
 from tenants.api.fields import Exact, Moment, Money, Record, Ref, Strict
-from tenants.api.resources import Outcome, WritableResource
+from tenants.api.resources import Name, Outcome, WritableResource
 from tenants.api.schema import bodies
 from tenants.context import current_tenant
 from tenants.filters import id_number
@@ -150,9 +150,9 @@ class CustomerViewSet(WritableResource):
         tags = CustomerTag.objects.filter(customer=OuterRef("pk")).order_by("tag__name").values("tag__name")
         return with_external_ids(rows.annotate(tag_names=ArraySubquery(tags)), "pk")
 
-    def called(self, source: str, external_id: str) -> QuerySet[Any]:
-        rows: QuerySet[Any] = services.customers_called(source, external_id)
-        return rows
+    def rows_called(self, names: Collection[Name]) -> dict[Name, Any]:
+        rows = ExternalId.objects.filter(services.any_of(names)).select_related("customer") if names else ()
+        return {(row.source, row.value): row.customer for row in rows}
 
     def create_row(self, fields: dict[str, Any]) -> Customer:
         return services.create_customer(**self._named(fields), **self._owners(fields, None))
@@ -162,13 +162,9 @@ class CustomerViewSet(WritableResource):
         outcome = services.patch_customer(customer=row, **self._named(fields))
         return self._hand_over(row, owners, outcome)
 
-    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any], there: Any) -> tuple[Customer, Outcome]:
-        owners = self._owners(fields, there)
-        at_once = owners if there is None else {}
-        row, outcome = services.upsert_customer(
-            source=source, external_id=external_id, **self._named(fields), **at_once
-        )
-        return row, self._hand_over(row, {} if there is None else owners, outcome)
+    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[Customer, Outcome]:
+        owners = self._owners(fields, None)
+        return services.upsert_customer(source=source, external_id=external_id, **self._named(fields), **owners)
 
     @bodies(request=ExternalIdSerializer, responses=CustomerSerializer)
     @action(detail=True, methods=["post"], url_path="external-ids")
@@ -248,7 +244,7 @@ class ContactViewSet(WritableResource):
     def patch_row(self, row: Any, fields: dict[str, Any]) -> Outcome:
         return services.save_contact(contact=row, **fields)[1]
 
-    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any], there: Any) -> tuple[Contact, Outcome]:
+    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[Contact, Outcome]:
         return services.upsert_contact(source=source, external_id=external_id, **fields)
 
 
@@ -282,7 +278,7 @@ class ProductViewSet(WritableResource):
     def patch_row(self, row: Any, fields: dict[str, Any]) -> Outcome:
         return services.patch_product(product=row, **fields)
 
-    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any], there: Any) -> tuple[Product, Outcome]:
+    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[Product, Outcome]:
         return services.upsert_product(source=source, external_id=external_id, **fields)
 
 
@@ -390,12 +386,14 @@ class OrderViewSet(WritableResource):
     def patch_row(self, row: Any, fields: dict[str, Any]) -> Outcome:
         return services.patch_order(order=row, **fields)
 
-    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any], there: Any) -> tuple[Order, Outcome]:
+    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[Order, Outcome]:
         return services.upsert_order(source=source, external_id=external_id, **fields)
 
-    def before_batch(self, rows: Iterable[dict[str, Any]]) -> None:
+    def write_batch(self, write: Callable[[], None], rows: Iterable[dict[str, Any]]) -> None:
         # All at once, in the order of their ids: two batches then cannot wait for each other.
         lock_customers(row["customer"].pk for row in rows if "customer" in row)
+        with services.rollup_at_the_end():
+            write()
 
 
 # ── interactions ────────────────────────────────────────────────────────────
@@ -431,11 +429,8 @@ class InteractionViewSet(WritableResource):
     def patch_row(self, row: Any, fields: dict[str, Any]) -> Outcome:
         return services.patch_interaction(interaction=row, **fields)
 
-    def upsert_row(
-        self, source: str, external_id: str, fields: dict[str, Any], there: Any
-    ) -> tuple[Interaction, Outcome]:
-        said = fields if there is not None else self._by_caller(fields)
-        return services.upsert_interaction(source=source, external_id=external_id, **said)
+    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[Interaction, Outcome]:
+        return services.upsert_interaction(source=source, external_id=external_id, **self._by_caller(fields))
 
     def _by_caller(self, fields: dict[str, Any]) -> dict[str, Any]:
         """A person who writes a contact down had it, unless they say who did."""

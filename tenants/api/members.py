@@ -14,9 +14,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tenants.api.access import tenant_request
+from tenants.api.batches import MAX_BATCH_ROWS
 from tenants.api.fields import Moment, Record
 from tenants.api.lists import MAX_PAGE_ROWS, query_fault
-from tenants.api.resources import MAX_BATCH_ROWS, Resource
+from tenants.api.resources import Resource
 from tenants.api.schema import bodies
 from tenants.filters import StrictFilterSet
 from tenants.models import Member, Tenant

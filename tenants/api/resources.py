@@ -13,12 +13,11 @@ the later promises of the API attach:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Literal, cast
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
-from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import models, transaction
-from django.db.models import QuerySet
+from django.db import models
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, serializers
@@ -28,16 +27,17 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from tenants.api.access import tenant_request
-from tenants.api.fields import JSONParser, MergePatchParser, Strict
+from tenants.api.batches import Batch
+from tenants.api.fields import JSONParser, MergePatchParser
 from tenants.api.lists import KeysetPagination, query_fault, schema_of
 from tenants.filters import StrictFilterSet, id_number
 from tenants.models import Member
 from tenants.permissions import SEES_ALL
-from tenants.problems import KINDS, BadParameters, Fault, Problem, pointer, problem_of
+from tenants.problems import BadParameters, Fault
 
 Outcome = Literal["created", "updated", "unchanged"]
-
-MAX_BATCH_ROWS: Final = 1_000
+Name = tuple[str, str]
+"""What another system calls a row: (source, external id)."""
 
 
 class Resource(GenericViewSet):
@@ -141,36 +141,22 @@ class Resource(GenericViewSet):
         return Response(self.get_serializer(row).data, status=status, headers=headers)
 
 
-class BatchMode(models.TextChoices):
-    PARTIAL = "partial"
-    ALL_OR_NONE = "all_or_none"
-
-
-class BatchRequest(Strict):
-    """Up to 1,000 rows, each with source and external_id, and how to take a bad one."""
-
-    mode = serializers.ChoiceField(choices=BatchMode.choices, default=BatchMode.PARTIAL)
-    rows = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=MAX_BATCH_ROWS)
-
-
-class _Undone(Exception):
-    """One row of a batch in the mode all_or_none has failed."""
-
-
 class WritableResource(Resource):
     """A resource that other systems write: created, patched, and upserted by what they call it.
 
-    A subclass says with `called` which row a name belongs to and hands the checked fields to its app's
-    services with `create_row`, `patch_row` and `upsert_row`.
+    A subclass hands the checked fields to its app's services with `create_row`, `patch_row` and
+    `upsert_row`.
     """
 
     # Whether what another system calls a row is set once and for all.
     keeps_name: ClassVar[bool] = False
 
-    def called(self, source: str, external_id: str) -> QuerySet[Any]:
-        """The query for the one row of the tenant, if any, that `source` calls `external_id`."""
-        rows: QuerySet[Any] = self.queryset.filter(source=source, external_id=external_id)
-        return rows
+    def rows_called(self, names: Collection[Name]) -> dict[Name, Any]:
+        """The tenant's rows that have these names, in one query."""
+        wanted = Q()
+        for source in {source for source, _external_id in names}:
+            wanted |= Q(source=source, external_id__in=[each for other, each in names if other == source])
+        return {(row.source, row.external_id): row for row in self.queryset.filter(wanted)} if names else {}
 
     def create_row(self, fields: dict[str, Any]) -> Any:
         raise NotImplementedError
@@ -178,51 +164,56 @@ class WritableResource(Resource):
     def patch_row(self, row: Any, fields: dict[str, Any]) -> Outcome:
         raise NotImplementedError
 
-    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any], there: Any) -> tuple[Any, Outcome]:
-        """Write the row of that name; `there` is the row before, None if there was none."""
+    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[Any, Outcome]:
+        """Make the row of that name, which was not there a moment ago; if it is now, change it."""
         raise NotImplementedError
 
-    def before_batch(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Called with the fields of all good rows before the first is written: the place to take locks."""
+    def write_batch(self, write: Callable[[], None], rows: Iterable[dict[str, Any]]) -> None:
+        """Call `write`, which writes the good rows of a batch one by one; `rows` are their fields.
+
+        The place to take locks before, and to do once afterwards what each row would do for itself.
+        """
+        write()
 
     @property
     def cost(self) -> int:
         rows = self.request.data.get("rows") if self.action == "batch" and isinstance(self.request.data, dict) else None
         return max(1, len(rows)) if isinstance(rows, list) else 1
 
-    def checked(
-        self,
-        data: Any,
-        *,
-        row: Any = None,
-        name: tuple[str, str] | None = None,
-        referred: dict[Any, Any] | None = None,
-    ) -> dict[str, Any]:
+    def checked(self, data: Any, *, row: Any = None, name: Name | None = None) -> dict[str, Any]:
         """The fields of one row that came in, without its name if that stands elsewhere.
 
         A row that exists keeps what is absent. Raises ValidationError with all that is wrong.
         """
-        context = self.get_serializer_context() | {"merge": row is not None, "named": name is not None}
-        context["source"] = name[0] if name else _source_in(data)
-        context["referred"] = {} if referred is None else referred
-        serializer = self.get_serializer_class()(data=data, context=context)
-        serializer.is_valid(raise_exception=True)
-        fields: dict[str, Any] = serializer.validated_data
+        reader = self._reader(merge=row is not None, named=name is not None)
+        reader.context["source"] = name[0] if name else _source_in(data)
+        fields: dict[str, Any] = reader.run_validation(data)
         if name is not None:
             _take_out_name(fields, *name)
         return fields
 
-    def row_to_change(self, source: str, external_id: str) -> Any:
-        """The row of that name, before it is written; None if there is none.
+    def _reader(self, *, merge: bool, named: bool) -> Any:
+        """The serializer for rows of this kind; a batch uses one for all of them, and looks rows up once."""
+        readers: dict[tuple[bool, bool], Any] = vars(self).setdefault("readers", {})
+        if (merge, named) not in readers:
+            context = self.get_serializer_context() | {"merge": merge, "named": named}
+            context["referred"] = vars(self).setdefault("referred", {})
+            readers[merge, named] = self.get_serializer_class()(context=context)
+        return readers[merge, named]
 
-        Raises Http404 for one that the member does not see.
-        """
-        row = self.called(source, external_id).first()
-        if row is None or self.member.role in SEES_ALL:
-            return row
-        if not self.visible().filter(pk=row.pk).exists():
-            raise Http404
-        return row
+    def rows_to_change(self, names: Collection[Name]) -> tuple[dict[Name, Any], set[Name]]:
+        """The rows of these names before they are written, and the names of those that the member does not see."""
+        rows = self.rows_called(names)
+        if self.member.role in SEES_ALL:
+            return rows, set()
+        seen = set(self.visible().filter(pk__in=[row.pk for row in rows.values()]).values_list("pk", flat=True))
+        return rows, {name for name, row in rows.items() if row.pk not in seen}
+
+    def write_named(self, name: Name, row: Any, fields: dict[str, Any]) -> tuple[Any, Outcome]:
+        """Write the row of a name; `row` is what was there of it before."""
+        if row is None:
+            return self.upsert_row(*name, fields)
+        return row, self.patch_row(row, fields)
 
     def create(self, request: Request) -> Response:
         row = self.create_row(self.checked(request.data))
@@ -238,23 +229,27 @@ class WritableResource(Resource):
     @action(detail=False, url_path="by-external/(?P<source>[^/]+)/(?P<external_id>.+?)", methods=["get"])
     def by_external(self, request: Request, source: str, external_id: str) -> Response:
         """The row that a system calls so."""
-        if "\0" in source + external_id:
-            raise Http404
-        row = self.get_queryset().filter(pk__in=self.called(source, external_id).values("pk")).first()
+        row = self._row_called((source, external_id))
         if row is None:
             raise Http404
-        return self.one(row)
+        return self.one(self.get_queryset().get(pk=row.pk))
 
     @by_external.mapping.put
     def upsert(self, request: Request, source: str, external_id: str) -> Response:
         """Create the row that a system calls so, or change it: what is absent stays. Safe to send again."""
-        if "\0" in source + external_id:
-            raise Http404
-        row = self.row_to_change(source, external_id)
-        fields = self.checked(request.data, row=row, name=(source, external_id))
-        written, outcome = self.upsert_row(source, external_id, fields, row)
+        name = (source, external_id)
+        row = self._row_called(name)
+        written, outcome = self.write_named(name, row, self.checked(request.data, row=row, name=name))
         status = 201 if outcome == "created" else 200
         return self.one(self.get_queryset().get(pk=written.pk), status=status, outcome=outcome)
+
+    def _row_called(self, name: Name) -> Any:
+        if any("\0" in part for part in name):
+            raise Http404
+        rows, hidden = self.rows_to_change([name])
+        if hidden:
+            raise Http404
+        return rows.get(name)
 
     @action(detail=False, methods=["post"], url_path="batch")
     def batch(self, request: Request) -> Response:
@@ -262,57 +257,7 @@ class WritableResource(Resource):
 
         partial: good rows are written, bad ones are not. all_or_none: one bad row and nothing is written.
         """
-        asked = BatchRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        rows: list[Any] = asked.validated_data["rows"]
-        fields, there, results = self._check_rows(rows)
-        keep = asked.validated_data["mode"] == BatchMode.PARTIAL
-        try:
-            with transaction.atomic():
-                if keep or len(fields) == len(rows):
-                    self.before_batch(fields.values())
-                    results |= {n: self._write_row(n, rows[n], fields[n], there[n]) for n in fields}
-                if not keep and any(result["status"] == "failed" for result in results.values()):
-                    raise _Undone
-        except _Undone:
-            blameless = [n for n in range(len(rows)) if results.get(n, {}).get("status") != "failed"]
-            results |= {n: _failed(n, rows[n], _not_written()) for n in blameless}
-        ordered = [results[n] for n in range(len(rows))]
-        counts = dict.fromkeys(("created", "updated", "unchanged", "failed"), 0)
-        for result in ordered:
-            counts[result["status"]] += 1
-        return Response({"results": ordered, "counts": counts})
-
-    def _check_rows(
-        self, rows: Sequence[Any]
-    ) -> tuple[dict[int, dict[str, Any]], dict[int, Any], dict[int, dict[str, Any]]]:
-        """The fields of the good rows, what is there of them now, and the results of the bad ones."""
-        fields: dict[int, dict[str, Any]] = {}
-        there: dict[int, Any] = {}
-        results: dict[int, dict[str, Any]] = {}
-        referred: dict[Any, Any] = {}
-        for number, row in enumerate(rows):
-            try:
-                name, rest = _named(row)
-                there[number] = self.row_to_change(*name)
-                fields[number] = self.checked(rest, row=there[number], name=name, referred=referred)
-            except (DjangoValidationError, exceptions.APIException, Http404) as error:
-                results[number] = _failed(number, row, _row_problem(number, error))
-        return fields, there, results
-
-    def _write_row(self, number: int, row: dict[str, Any], fields: dict[str, Any], there: Any) -> dict[str, Any]:
-        try:
-            with transaction.atomic():
-                written, outcome = self.upsert_row(row["source"], row["external_id"], fields, there)
-        except (DjangoValidationError, exceptions.APIException, Http404) as error:
-            return _failed(number, row, _row_problem(number, error))
-        return {
-            "index": number,
-            "status": outcome,
-            "id": str(written.pk),
-            "external_id": row["external_id"],
-            "problem": None,
-        }
+        return Response(Batch.of(self, request.data).run())
 
 
 def _take_out_name(fields: dict[str, Any], source: str, external_id: str) -> None:
@@ -326,43 +271,3 @@ def _take_out_name(fields: dict[str, Any], source: str, external_id: str) -> Non
 def _source_in(data: Any) -> str:
     source = data.get("source") if isinstance(data, Mapping) else None
     return source if isinstance(source, str) else ""
-
-
-def _named(row: Any) -> tuple[tuple[str, str], dict[str, Any]]:
-    """The name of a row of a batch, and its other fields."""
-    if not isinstance(row, Mapping):
-        raise serializers.ValidationError(_("A row is an object."), code="invalid")
-    rest = dict(row)
-    name = (rest.pop("source", None), rest.pop("external_id", None))
-    words = exceptions.ErrorDetail(_("Every row of a batch needs this, as a text."), "required")
-    wrong = {
-        key: [words]
-        for key, value in zip(("source", "external_id"), name, strict=True)
-        if not isinstance(value, str) or not value or "\0" in value
-    }
-    if wrong:
-        raise serializers.ValidationError(wrong)
-    return cast(tuple[str, str], name), rest
-
-
-def _failed(number: int, row: Any, problem: Problem) -> dict[str, Any]:
-    external_id = row.get("external_id") if isinstance(row, Mapping) else None
-    return {
-        "index": number,
-        "status": "failed",
-        "id": None,
-        "external_id": external_id if isinstance(external_id, str) else None,
-        "problem": problem.as_json(),
-    }
-
-
-def _row_problem(number: int, error: Exception) -> Problem:
-    problem = problem_of(error, pointer("#", "rows", number))
-    if problem is None:
-        raise error
-    return problem
-
-
-def _not_written() -> Problem:
-    kind = KINDS["not-written"]
-    return Problem(kind, _("Nothing of this batch was written."), kind.status)

@@ -24,7 +24,7 @@ from config import env, processes, servers
 # One worker runs them all: they measure nothing, but each starts programs, and there may be two processors.
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 # Says where the servers are and uses them until its standard input ends.
 COMMAND = """

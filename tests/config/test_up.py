@@ -15,7 +15,7 @@ from tests.config.test_servers import environment, eventually, kill, of_state, r
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.xdist_group("processes")]
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class Up:
