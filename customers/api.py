@@ -475,9 +475,7 @@ class ComplaintViewSet(WritableResource):
     def patch_row(self, row: Any, fields: dict[str, Any]) -> Outcome:
         return services.patch_complaint(complaint=row, **fields)
 
-    def upsert_row(
-        self, source: str, external_id: str, fields: dict[str, Any], there: Any
-    ) -> tuple[Complaint, Outcome]:
+    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[Complaint, Outcome]:
         return services.upsert_complaint(source=source, external_id=external_id, **fields)
 
     @bodies(request=SolveSerializer, responses=ComplaintSerializer)

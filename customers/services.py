@@ -8,7 +8,9 @@ field; the field of a line is written as a path, like "lines/3/quantity".
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, TypedDict, TypeVar, Unpack
@@ -86,12 +88,17 @@ def create_customer(*, external_ids: Iterable[Name] = (), **fields: Unpack[Custo
 
     Raises ValidationError by field; with the code "taken" when an external id belongs to another one.
     """
+    return _create_customer(external_ids, fields)
+
+
+def _create_customer(external_ids: Iterable[Name], fields: CustomerFields, *, free: Name | None = None) -> Customer:
+    """`free` is a name that was looked for a moment ago and belongs to nobody."""
     plain, tags, owners = _split_customer(fields)
     customer = Customer(**plain, **owners)
     names = list(dict.fromkeys(external_ids))
     _all_of(
         lambda: _check_owners(customer),
-        lambda: _refuse_taken_ids(names, None),
+        lambda: _refuse_taken_ids(names, None, free=free),
         lambda: _clean(customer),
     )
     customer.save(force_insert=True)
@@ -114,7 +121,6 @@ def patch_customer(
     return _change_customer(customer, external_ids, fields)
 
 
-@transaction.atomic
 def upsert_customer(
     *, source: str, external_id: str, external_ids: Iterable[Name] = (), **fields: Unpack[CustomerFields]
 ) -> tuple[Customer, Outcome]:
@@ -122,17 +128,21 @@ def upsert_customer(
 
     Raises ValidationError by field; a new customer needs a name.
     """
+    name = (source, external_id)
+    called = ExternalId.objects.filter(any_of([name])).values("customer_id")
     return _upsert(
-        find=lambda: _for_update(customers_called(source, external_id)),
-        make=lambda: create_customer(external_ids=[(source, external_id), *external_ids], **fields),
+        find=lambda: _for_update(Customer.objects.filter(pk__in=called)),
+        make=lambda: _create_customer([name, *external_ids], fields, free=name),
         change=lambda customer: _change_customer(customer, external_ids, fields),
     )
 
 
-def customers_called(source: str, external_id: str) -> Any:
-    """The query for the one customer, if any, that `source` calls `external_id`."""
-    named = ExternalId.objects.filter(source=source, value=external_id)
-    return Customer.objects.filter(pk__in=named.values("customer_id"))
+def any_of(names: Iterable[Name]) -> models.Q:
+    """The condition that an external id is one of these; there must be at least one."""
+    wanted = models.Q()
+    for source, value in names:
+        wanted |= models.Q(source=source, value=value)
+    return wanted
 
 
 def _change_customer(customer: Customer, external_ids: Iterable[Name], fields: CustomerFields) -> Outcome:
@@ -143,8 +153,9 @@ def _change_customer(customer: Customer, external_ids: Iterable[Name], fields: C
     if added := _add_external_ids(customer, list(dict.fromkeys(external_ids))):
         changes["external_ids"] = added
     outcome = _change(customer, plain, beside=changes)
-    moved = set_owners(customer=customer, **owners)
-    return "unchanged" if (outcome, moved) == ("unchanged", "unchanged") else "updated"
+    if owners and set_owners(customer=customer, **owners) == "updated":
+        return "updated"
+    return outcome
 
 
 def _split_customer(fields: CustomerFields) -> tuple[dict[str, Any], Sequence[str] | None, OwnerFields]:
@@ -203,19 +214,17 @@ def _add_external_ids(customer: Customer, names: Sequence[Name]) -> list[str]:
     return [str(row) for row in new]
 
 
-def _refuse_taken_ids(names: Sequence[Name], customer: Customer | None) -> None:
+def _refuse_taken_ids(names: Sequence[Name], customer: Customer | None, *, free: Name | None = None) -> None:
     for place, (source, value) in enumerate(names):
         row = ExternalId(source=source, value=value)
         try:
             row.clean_fields(exclude={"customer", "tenant"})
         except ValidationError as error:
             raise ValidationError(_below(f"external_ids/{place}", error)) from error
-    if not names:
+    asked = [name for name in names if name != free]
+    if not asked:
         return
-    wanted = models.Q()
-    for source, value in names:
-        wanted |= models.Q(source=source, value=value)
-    theirs = ExternalId.objects.filter(wanted)
+    theirs = ExternalId.objects.filter(any_of(asked))
     if customer is not None:
         theirs = theirs.exclude(customer=customer)
     if taken := theirs.first():
@@ -286,18 +295,17 @@ def save_contact(*, contact: Contact | None = None, **fields: Unpack[ContactFiel
     return contact, _change_contact(contact, fields)
 
 
-@transaction.atomic
 def upsert_contact(*, source: str, external_id: str, **fields: Unpack[ContactContent]) -> tuple[Contact, Outcome]:
     """The contact that `source` calls `external_id`, with these fields; made if there is none."""
     return _upsert(
         find=lambda: _for_update(Contact.objects.filter(source=source, external_id=external_id)),
-        make=lambda: _create_contact({"source": source, "external_id": external_id, **fields}),
+        make=lambda: _create_contact({"source": source, "external_id": external_id, **fields}, is_free=True),
         change=lambda contact: _change_contact(contact, fields),
     )
 
 
-def _create_contact(fields: ContactFields) -> Contact:
-    contact = _create(Contact, fields, required=("customer",))
+def _create_contact(fields: ContactFields, *, is_free: bool = False) -> Contact:
+    contact = _create(Contact, fields, required=("customer",), is_free=is_free)
     _only_one_main(contact)
     return contact
 
@@ -325,12 +333,11 @@ class ProductFields(TypedDict, total=False):
     category: str
 
 
-@transaction.atomic
 def upsert_product(*, source: str, external_id: str, **fields: Unpack[ProductFields]) -> tuple[Product, Outcome]:
     """The article that `source` calls `external_id`, with these fields; made if there is none."""
     return _upsert(
         find=lambda: _for_update(Product.objects.filter(source=source, external_id=external_id)),
-        make=lambda: create_product(source=source, external_id=external_id, **fields),
+        make=lambda: _create(Product, {"source": source, "external_id": external_id, **fields}, is_free=True),
         change=lambda product: _change(product, fields),
     )
 
@@ -399,6 +406,10 @@ def create_order(*, source: str = DEFAULT_SOURCE, external_id: str, **fields: Un
     """
     order = Order(source=source, external_id=external_id)
     _refuse_taken(order)
+    return _new_order(order, fields)
+
+
+def _new_order(order: Order, fields: OrderFields) -> Order:
     _write_order(order, fields)
     return order
 
@@ -410,7 +421,6 @@ def patch_order(*, order: Order, **fields: Unpack[OrderFields]) -> Outcome:
     return _write_order(order, fields)
 
 
-@transaction.atomic
 def upsert_order(*, source: str, external_id: str, **fields: Unpack[OrderFields]) -> tuple[Order, Outcome]:
     """The order that `source` calls `external_id`, with these fields; made if there is none.
 
@@ -425,7 +435,7 @@ def upsert_order(*, source: str, external_id: str, **fields: Unpack[OrderFields]
 
     return _upsert(
         find=find,
-        make=lambda: create_order(source=source, external_id=external_id, **fields),
+        make=lambda: _new_order(Order(source=source, external_id=external_id), fields),
         change=lambda order: _write_order(order, fields),
     )
 
@@ -497,13 +507,40 @@ def _write_order(order: Order, fields: OrderFields) -> Outcome:
         for line in lines:
             line.order = order
         OrderLine.objects.bulk_create(lines)
-    refresh_activity(pairs | {(order.customer_id, order.placed_on)})
+    _roll_up(pairs | {(order.customer_id, order.placed_on)})
     if new:
         record("recorded", order)
         return "created"
     now_says = changes_of(order, said)  # [now, before]: the row has changed already
     record("updated", order, {name: [before, now] for name, (now, before) in now_says.items()})
     return "updated"
+
+
+# Months whose rollup waits for the end of `rollup_at_the_end`.
+_waiting: ContextVar[set[tuple[int, dt.date]] | None] = ContextVar("months_to_roll_up", default=None)
+
+
+@contextmanager
+def rollup_at_the_end() -> Iterator[None]:
+    """Orders written inside are rolled up once, when it ends: for many orders in one transaction.
+
+    When it ends with an exception nothing is rolled up: the transaction must not be committed then.
+    """
+    waiting: set[tuple[int, dt.date]] = set()
+    token = _waiting.set(waiting)
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+    refresh_activity(waiting)
+
+
+def _roll_up(months: set[tuple[int, dt.date]]) -> None:
+    waiting = _waiting.get()
+    if waiting is None:
+        refresh_activity(months)
+    else:
+        waiting |= months
 
 
 def _check_order(order: Order, fields: OrderFields, *, new: bool) -> None:
@@ -650,7 +687,13 @@ def log_interaction(**fields: Unpack[InteractionFields]) -> Interaction:
 
     Raises ValidationError by field.
     """
-    return _create(Interaction, fields, required=("customer",), check=_check_interaction, verb="logged")
+    return _log(fields)
+
+
+def _log(fields: InteractionFields, *, is_free: bool = False) -> Interaction:
+    return _create(
+        Interaction, fields, required=("customer",), check=_check_interaction, verb="logged", is_free=is_free
+    )
 
 
 @transaction.atomic
@@ -660,14 +703,13 @@ def patch_interaction(*, interaction: Interaction, **fields: Unpack[InteractionF
     return _change(interaction, fields, check=_check_interaction)
 
 
-@transaction.atomic
 def upsert_interaction(
     *, source: str, external_id: str, **fields: Unpack[InteractionContent]
 ) -> tuple[Interaction, Outcome]:
     """The logged contact that `source` calls `external_id`, with these fields; made if there is none."""
     return _upsert(
         find=lambda: _for_update(Interaction.objects.filter(source=source, external_id=external_id)),
-        make=lambda: log_interaction(source=source, external_id=external_id, **fields),
+        make=lambda: _log({"source": source, "external_id": external_id, **fields}, is_free=True),
         change=lambda interaction: _change(interaction, fields, check=_check_interaction),
     )
 
@@ -707,7 +749,11 @@ class ComplaintFields(ComplaintContent, total=False):
 @transaction.atomic
 def open_complaint(**fields: Unpack[ComplaintFields]) -> Complaint:
     """Write down that something went wrong: needs customer and topic; opened now unless said otherwise."""
-    return _create(Complaint, fields, required=("customer",), check=_check_complaint, verb="opened")
+    return _open(fields)
+
+
+def _open(fields: ComplaintFields, *, is_free: bool = False) -> Complaint:
+    return _create(Complaint, fields, required=("customer",), check=_check_complaint, verb="opened", is_free=is_free)
 
 
 @transaction.atomic
@@ -723,12 +769,11 @@ def patch_complaint(*, complaint: Complaint, **fields: Unpack[ComplaintFields]) 
     return _change_complaint(complaint, fields)
 
 
-@transaction.atomic
 def upsert_complaint(*, source: str, external_id: str, **fields: Unpack[ComplaintContent]) -> tuple[Complaint, Outcome]:
     """The complaint that `source` calls `external_id`, with these fields; made if there is none."""
     return _upsert(
         find=lambda: _for_update(Complaint.objects.filter(source=source, external_id=external_id)),
-        make=lambda: open_complaint(source=source, external_id=external_id, **fields),
+        make=lambda: _open({"source": source, "external_id": external_id, **fields}, is_free=True),
         change=lambda complaint: _change_complaint(complaint, fields),
     )
 
@@ -810,11 +855,14 @@ def _create(
     required: Iterable[str] = (),
     check: Check = _no_check,
     verb: str = "created",
+    is_free: bool = False,
 ) -> Row:
+    """A new row; `is_free` says that its name was looked for a moment ago and belongs to nobody."""
     missing = {name: _error(_("This is needed."), "required") for name in required if fields.get(name) is None}
     obj = model(**fields)
     _clean(obj, check=lambda row: missing or check(row))
-    _refuse_taken(obj)
+    if not is_free:
+        _refuse_taken(obj)
     obj.save(force_insert=True)
     record(verb, obj)
     return obj
@@ -870,4 +918,5 @@ def _upsert(
             row = find()
             if row is None:
                 raise
-    return row, change(row)
+    with transaction.atomic():
+        return row, change(row)

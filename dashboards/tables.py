@@ -46,6 +46,9 @@ class CustomerTable(PageTable):
         closed = format_html(' <span class="badge">{}</span>', _("closed")) if record.closed_on else ""
         return format_html('<a class="row-link" href="{}">{}</a>{}', address, record.name, closed)
 
+    def value_name(self, record: Any) -> str:
+        return str(record.name)
+
     def render_health(self, record: Any) -> str:
         return health_mark(record.band, record.score) if record.band else "–"
 

@@ -5,7 +5,7 @@
   if (!today) return;
   const find = (selector, within = document) => within.querySelector(selector);
   const preview = document.getElementById('preview'), live = document.getElementById('live');
-  const writes = Boolean(today.dataset.write), UNDO_TIME = 10000, PAUSE = 300;
+  const writes = Boolean(today.dataset.write), UNDO_TIME = 10000, PAUSE = 300, STEP = 60;
   const rows = () => [...document.querySelectorAll('.pn-item')];
   const box = row => find('input[type=checkbox]', row), link = row => find('a.pn-item-link', row);
   const picked = () => rows().filter(row => box(row)?.checked);
@@ -13,7 +13,7 @@
   const currentId = () => rows()[place()]?.dataset.id;
   const beside = () => preview.offsetParent !== null; // on a small screen the preview is a page of its own
   const dialog = document.getElementById('dialog');
-  let anchor = null, undoTimer, waitTimer, scroll = 0, focus = true, last = Promise.resolve();
+  let anchor = null, undoTimer, waitTimer, showTimer, scroll = 0, focus = true, last = Promise.resolve();
 
   // ── where we are ──
   const mark = at => {
@@ -23,7 +23,11 @@
       row.querySelectorAll('a, input').forEach(element => { element.tabIndex = each === at ? 0 : -1; });
     });
   };
-  const show = at => { if (beside()) htmx.trigger(link(rows()[at]), 'pn:open'); };
+  // Who runs down the list asks only for where they stop.
+  const show = at => {
+    clearTimeout(showTimer);
+    if (beside()) showTimer = setTimeout(() => { const row = rows()[at]; if (row) htmx.trigger(link(row), 'pn:open'); }, STEP);
+  };
   const go = wanted => {
     const all = rows(), at = Math.max(0, Math.min(all.length - 1, wanted));
     if (!all.length) return;
@@ -100,6 +104,13 @@
     log().requestSubmit();
   });
 
+  // Enter sends what the dialog asks, from a choice as from a field.
+  dialog?.addEventListener('keydown', event => {
+    if (event.key !== 'Enter' || event.isComposing || !event.target.matches('#dialog-body form select')) return;
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  });
+
   document.addEventListener('click', event => {
     const row = event.target.closest('.pn-item-link'), button = event.target.closest('[data-act]');
     if (row && beside() && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
@@ -140,17 +151,15 @@
       focus = document.activeElement?.id !== 'look';
     }
   });
-  document.addEventListener('htmx:afterRequest', event => {
-    clearTimeout(waitTimer);
-    if (event.detail.successful) return;
-    const into = event.detail.target;
-    if (into === preview && !event.detail.xhr?.aborted) {
-      preview.replaceChildren(document.getElementById('preview-failed').content.cloneNode(true));
-    } else if (into?.id === 'queue-body' || into?.id === 'dialog-body') {
-      const body = document.getElementById('queue-body');
-      body.append(document.getElementById('verb-failed').content.cloneNode(true));
-    }
-  });
+  document.addEventListener('htmx:afterRequest', () => clearTimeout(waitTimer));
+  // What failed says so where it was asked for; a preview that a later one has overtaken did not fail.
+  for (const name of ['htmx:sendError', 'htmx:responseError', 'htmx:timeout']) {
+    document.addEventListener(name, event => {
+      const into = event.detail.target;
+      if (into === preview) preview.replaceChildren(document.getElementById('preview-failed').content.cloneNode(true));
+      else document.getElementById('queue-body').append(document.getElementById('verb-failed').content.cloneNode(true));
+    });
+  }
   document.addEventListener('htmx:afterSwap', event => {
     if (event.detail.target === preview) restore();
     if (event.detail.target?.id === 'dialog-body') other();

@@ -25,7 +25,9 @@ def cell(value: Any) -> str:
     if isinstance(value, dt.datetime | dt.date):
         return value.isoformat()
     text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    safe = f"'{text}" if text.startswith(_FORMULA) else text
+    # A lone carriage return stays unquoted and would begin a row, whose first cell nobody has looked at.
+    return safe.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:

@@ -59,8 +59,11 @@ def read_frame(sql: str, params: Sequence[Any] = (), *, schema: dict[str, Any]) 
     return frame.with_columns(pl.col(name) == "t" for name in booleans)
 
 
-def copy_frame(cursor: CursorWrapper, table: str, frame: pl.DataFrame) -> None:
-    """Make the temporary table `table` and fill it with the frame; it goes with the transaction."""
+def copy_frame(cursor: CursorWrapper, table: str, frame: pl.DataFrame, *, analyze: bool = True) -> None:
+    """Make the temporary table `table` and fill it with the frame; it goes with the transaction.
+
+    `analyze` tells the planner what is in it, which a query that joins it needs.
+    """
     quote = connection.ops.quote_name
     columns = ", ".join(f"{quote(name)} {_column_type(dtype)}" for name, dtype in frame.schema.items())
     cursor.execute(f"CREATE TEMPORARY TABLE {quote(table)} ({columns}) ON COMMIT DROP")
@@ -70,7 +73,8 @@ def copy_frame(cursor: CursorWrapper, table: str, frame: pl.DataFrame) -> None:
     text.seek(0)
     names = ", ".join(quote(name) for name in frame.columns)
     cursor.copy_expert(f"COPY {quote(table)} ({names}) FROM STDIN (FORMAT csv, NULL '\\N')", text)
-    cursor.execute(f"ANALYZE {quote(table)}")
+    if analyze:
+        cursor.execute(f"ANALYZE {quote(table)}")
 
 
 def _column_type(dtype: Any) -> str:
@@ -92,21 +96,24 @@ class Merged:
         return self.inserted + self.updated
 
 
-def insert_frame(model: type[models.Model], frame: pl.DataFrame, *, constants: dict[str, Any] | None = None) -> int:
+def insert_frame(
+    model: type[models.Model], frame: pl.DataFrame, *, constants: dict[str, Any] | None = None, strict: bool = False
+) -> int:
     """Add the frame's rows, except those that a unique constraint has already; returns how many were added.
 
-    The frame's columns are database columns; `constants` are the same for every row.
+    The frame's columns are database columns; `constants` are the same for every row. With `strict` a row that
+    is there already raises IntegrityError, which is quicker for rows that cannot be.
     """
     if frame.is_empty():
         return 0
     with connection.cursor() as cursor:
-        _stage(cursor, frame)
-        return _insert(cursor, model, frame.columns, constants or {}, [])
+        _stage(cursor, frame, analyze=False)
+        return _insert(cursor, model, frame.columns, constants or {}, [], strict=strict)
 
 
-def _stage(cursor: CursorWrapper, frame: pl.DataFrame) -> None:
+def _stage(cursor: CursorWrapper, frame: pl.DataFrame, *, analyze: bool = True) -> None:
     cursor.execute(f"DROP TABLE IF EXISTS {_STAGING}")
-    copy_frame(cursor, _STAGING, frame)
+    copy_frame(cursor, _STAGING, frame, analyze=analyze)
 
 
 def _insert(
@@ -115,6 +122,8 @@ def _insert(
     columns: Sequence[str],
     constants: dict[str, Any],
     keys: Sequence[str],
+    *,
+    strict: bool = False,
 ) -> int:
     quote = connection.ops.quote_name
     table, tenant_id = quote(model._meta.db_table), current_tenant().pk
@@ -125,9 +134,8 @@ def _insert(
         missing = f"WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE t.tenant_id = %s AND {match})"
         values.append(tenant_id)
     names = ", ".join(["tenant_id", *map(quote, columns), *map(quote, constants)])
-    cursor.execute(
-        f"INSERT INTO {table} ({names}) SELECT {picked} FROM {_STAGING} s {missing} ON CONFLICT DO NOTHING", values
-    )
+    conflict = "" if strict else "ON CONFLICT DO NOTHING"
+    cursor.execute(f"INSERT INTO {table} ({names}) SELECT {picked} FROM {_STAGING} s {missing} {conflict}", values)
     return cursor.rowcount
 
 

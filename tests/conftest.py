@@ -17,6 +17,15 @@ from tenants.context import tenant_scope
 from tenants.models import Member, Team, Tenant
 from tenants.services import create_member, create_tenant, create_token
 
+NO_CHROMIUM = "Chromium is not installed"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Tests of the browser that could not run are said, not hidden."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_CHROMIUM in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"WARNING: {NO_CHROMIUM}: {len(skipped)} browser tests did not run.", yellow=True)
+
 
 @dataclass
 class Cast:

@@ -22,7 +22,7 @@ class Shape:
 
     name: str
     customers: int
-    gap: tuple[int, int] = (10, 42)  # days between orders, on an ordinary day
+    gap: tuple[int, int] = (12, 52)  # days between orders, on an ordinary day
     jitter: float = 0.22
     season: float = 0.5
     began: tuple[int, int] | None = None
@@ -43,13 +43,13 @@ class Shape:
 
 SHAPES: Final[tuple[Shape, ...]] = (
     Shape("steady", 54),
-    Shape("irregular", 36, gap=(14, 40), jitter=0.8, size=0.7, changing=150, answers=0.8),
-    Shape("seasonal", 34, gap=(9, 24), season=2.2),
-    Shape("growing", 20, gap=(16, 40), speed=1.9, size=1.9, changing=420, widening=True, answers=0.95),
+    Shape("irregular", 36, gap=(16, 46), jitter=0.8, size=0.7, changing=150, answers=0.8),
+    Shape("seasonal", 34, gap=(12, 30), season=2.2),
+    Shape("growing", 20, gap=(20, 48), speed=1.9, size=1.9, changing=420, widening=True, answers=0.95),
     Shape(
         "fading",
         34,
-        gap=(8, 22),
+        gap=(10, 26),
         speed=0.3,
         size=0.35,
         changing=190,
@@ -58,14 +58,14 @@ SHAPES: Final[tuple[Shape, ...]] = (
         deaf=1,
         late_days=(2, 25),
     ),
-    Shape("silent", 26, gap=(9, 30), ended=(32, 170), answers=0.7, deaf=3, late_days=(0, 30)),
+    Shape("silent", 26, gap=(12, 34), ended=(32, 170), answers=0.7, deaf=3, late_days=(0, 30)),
     Shape(
-        "complaining", 16, gap=(8, 22), speed=0.55, size=0.6, changing=130, complaints=(4, 8), unsolved=2, answers=0.8
+        "complaining", 16, gap=(10, 26), speed=0.55, size=0.6, changing=130, complaints=(4, 8), unsolved=2, answers=0.8
     ),
     Shape("new", 18, gap=(8, 24), began=(2, 75), most_orders=4, complaints=(0, 0)),
     Shape("one_off", 16, began=(95, 700), most_orders=1, complaints=(0, 0), answers=0.4, deaf=2),
-    Shape("returning", 12, gap=(8, 22), credit_share=0.24, complaints=(1, 3), late_days=(0, 20)),
-    Shape("covered", 14, gap=(12, 36)),
+    Shape("returning", 12, gap=(12, 28), credit_share=0.24, complaints=(1, 3), late_days=(0, 20)),
+    Shape("covered", 14, gap=(14, 40)),
     Shape("closed", 8, gap=(14, 40), ended=(150, 420), size=0.6, complaints=(0, 2)),
     Shape("never", 12, most_orders=0, complaints=(0, 0), answers=0.5),
 )

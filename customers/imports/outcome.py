@@ -16,7 +16,7 @@ from customers.imports.problems import reason
 from customers.imports.rows import OUTCOME
 from customers.models import Import
 
-_BLOCK: Final = 250_000  # lines of the file that are handed out at once
+_BLOCK: Final = 100_000  # lines of the file that are handed out at once
 HEADERS: Final = ["line", "external_id", "outcome", "column", "reason"]
 # A cell that begins so may be run as a formula by whoever opens the file.
 _FORMULA: Final = r"^[=+\-@\t\r]"

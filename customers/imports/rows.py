@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
-from django.db import connection, models
+from django.db import IntegrityError, connection, models
 
 from customers.models import Customer, ExternalId, Product
 from tenants.context import current_tenant
@@ -96,8 +96,10 @@ def fresh_ids(model: type[models.Model], number: int) -> pl.Series:
 
 def add(model: type[models.Model], rows: pl.DataFrame, constants: dict[str, Any] | None = None) -> None:
     """Insert all rows. Raises Collision when somebody else has inserted one of them meanwhile."""
-    if insert_frame(model, rows, constants=constants) != rows.height:
-        raise Collision(model._meta.label)
+    try:
+        insert_frame(model, rows, constants=constants, strict=True)
+    except IntegrityError as error:
+        raise Collision(model._meta.label) from error
 
 
 # ── customers and products by external id ───────────────────────────────────

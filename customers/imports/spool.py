@@ -18,7 +18,9 @@ import polars as pl
 
 BUCKETS: Final = 1024
 PIECE: Final = 50_000  # rows that are merged in one transaction, about
-_FLUSH: Final = 400_000  # rows that are held before they are written; fewer, larger files are read faster
+# Batches that are held before they are written: fewer, larger files are read faster. Not rows, because the few
+# rows of a small stage keep the text of their whole batch in memory.
+_HELD: Final = 5
 _PLAN: Final = "plan.json"
 
 
@@ -57,7 +59,7 @@ class Spool:
         held = self._held.setdefault(stage, [])
         held.append(rows)
         self._counts.setdefault(stage, Counter()).update(dict(rows["bucket"].value_counts().iter_rows()))
-        if sum(frame.height for frame in held) >= _FLUSH:
+        if len(held) >= _HELD:
             self._flush(stage)
 
     def _flush(self, stage: str) -> None:

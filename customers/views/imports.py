@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import translation
@@ -51,9 +52,10 @@ class ImportAdd(FormPage):
     def save(self, form: UploadForm) -> HttpResponse:
         upload, said = form.cleaned_data["file"], form.cleaned_data
         try:
-            import_ = service.start_import(
-                kind=said["kind"], source=said["source"], file=upload, filename=upload.name, member=self.member
-            )
+            with transaction.atomic():  # of a refused file no row stays
+                import_ = service.start_import(
+                    kind=said["kind"], source=said["source"], file=upload, filename=upload.name, member=self.member
+                )
         except service.ImportProblem as problem:
             form.add_error("file", str(problem))
             return self.show(form)

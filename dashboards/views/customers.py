@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 import customers.services
 import followups.services
@@ -130,7 +130,7 @@ def _tabs(counts: dict[timeline.Tab, int]) -> list[tuple[timeline.Tab, str, int]
     words = {
         "all": _("All"),
         "orders": _("Orders"),
-        "contacts": _("Contacts"),
+        "contacts": pgettext("talks", "Contacts"),
         "alerts": _("Alerts"),
         "changes": _("Changes"),
     }

@@ -35,7 +35,7 @@ class BatchRequest(Strict):
     rows = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=MAX_BATCH_ROWS)
 
 
-class _Undone(Exception):  # noqa: N818  # nothing went wrong: the caller wanted all or none
+class _Undone(Exception):  # nothing went wrong: the caller wanted all or none
     """One row of a batch in the mode all_or_none has failed."""
 
 

@@ -11,7 +11,7 @@ from django.utils import formats, timezone, translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
 from tenants.context import active_tenant
 
@@ -176,7 +176,7 @@ def due(value: Any, today: dt.date) -> str:
     if late > 0:
         return ngettext("%(days)d day late", "%(days)d days late", late) % {"days": late}
     if late == 0:
-        return f"{_('Today')} {clock(value.due_at)}".strip() if value.due_at else _("Today")
+        return _("Today %(time)s") % {"time": clock(value.due_at)} if value.due_at else pgettext("due", "Today")
     return weekday_day(value.due_on)
 
 

@@ -34,7 +34,9 @@ def test_asks_who_is_there(cast: Cast) -> None:
     assert answer["WWW-Authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("spoil", [lambda t: t[:-1] + ("a" if t[-1] != "a" else "b"), lambda t: "pn_zzzzx1_x", str.upper])
+@pytest.mark.parametrize(
+    "spoil", [lambda t: t[:-1] + ("a" if t[-1] != "a" else "b"), lambda t: "pn_zzzzx1_x", str.upper]
+)
 def test_refuses_a_token_that_is_none(cast: Cast, spoil) -> None:
     token = cast.token()
     assert Caller(token).get("customers").status_code == 200
@@ -84,7 +86,10 @@ def test_refuses_the_token_of_a_closed_firm(cast: Cast) -> None:
 @pytest.mark.parametrize("role", Role.values)
 def test_reads_what_the_role_and_the_scope_allow(cast: Cast, call_as, role: str) -> None:
     member, able = cast.roles[role], permissions_of(role)
-    everything, nothing = call_as(member), call_as(member, ("policy:read",) if "policy:read" in able else ("imports:read",))
+    everything, nothing = (
+        call_as(member),
+        call_as(member, ("policy:read",) if "policy:read" in able else ("imports:read",)),
+    )
     for resource in RESOURCES:
         assert everything.get(resource).status_code == (200 if f"{resource}:read" in able else 403), resource
         assert f"{resource}:read" in _refused(nothing.get(resource), 403)["detail"]

@@ -107,7 +107,9 @@ def test_refuses_names_that_do_not_fit(api: Caller) -> None:
     assert faults(answer) == {"#/external_ids/0/source": "max_length", "#/external_ids/0/external_id": "max_length"}
 
 
-@pytest.mark.parametrize("owner", ["999999", "x", 5, {"email": "nobody@acme.example"}, {"name": "Ann"}, {}, ["1"], True])
+@pytest.mark.parametrize(
+    "owner", ["999999", "x", 5, {"email": "nobody@acme.example"}, {"name": "Ann"}, {}, ["1"], True]
+)
 def test_refuses_an_owner_that_is_nobody(api: Caller, owner: object) -> None:
     assert set(faults(api.post("customers", {"name": "Brook & Sons", "owner_a": owner}))) == {"#/owner_a"}
 

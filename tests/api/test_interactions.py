@@ -10,7 +10,13 @@ from tests.conftest import Cast
 
 def test_logs_a_contact(api: Caller, call_as, cast: Cast) -> None:
     customer = cast.customer()
-    said = {"customer": str(customer.pk), "channel": "phone", "topic": "Spring range", "answered": True, "note": "Wants it."}
+    said = {
+        "customer": str(customer.pk),
+        "channel": "phone",
+        "topic": "Spring range",
+        "answered": True,
+        "note": "Wants it.",
+    }
     made = call_as(cast.ann).post("interactions", said)
     assert made.status_code == 201, made.content
     body = made.json()

@@ -35,7 +35,12 @@ def theirs(cast: Cast) -> dict[str, int]:
             "contacts": Contact.objects.create(name="Theirs", **facts).pk,
             "products": Product.objects.create(**NAME).pk,
             "orders": Order.objects.create(
-                placed_at="2026-11-20T00:00Z", placed_on="2026-11-20", currency="CNY", net=Decimal(1), digest="x", **facts
+                placed_at="2026-11-20T00:00Z",
+                placed_on="2026-11-20",
+                currency="CNY",
+                net=Decimal(1),
+                digest="x",
+                **facts,
             ).pk,
             "interactions": Interaction.objects.create(channel="phone", **facts).pk,
             "complaints": Complaint.objects.create(topic="Late", **facts).pk,

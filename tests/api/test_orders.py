@@ -14,7 +14,11 @@ ORDER = {
     "customer": {"external_id": "K-17"},
     "placed_at": "2026-11-20T09:30:00+00:00",
     "lines": [
-        {"product": {"external_id": "85123A", "name": "Heart", "category": "Decor"}, "quantity": "6", "unit_price": "2.55"},
+        {
+            "product": {"external_id": "85123A", "name": "Heart", "category": "Decor"},
+            "quantity": "6",
+            "unit_price": "2.55",
+        },
         {"product": {"external_id": "22720"}, "quantity": "2.5", "unit_price": "0.333"},
     ],
 }
@@ -50,7 +54,10 @@ def test_creates_an_order_with_its_lines_and_articles(api: Caller, cast: Cast, b
     assert order["lines"][0]["product_name"] == "Heart"
     with tenant_scope(cast.tenant):
         assert set(Product.objects.values_list("source", "category")) == {("erp", "Decor"), ("erp", "")}
-        assert Event.objects.filter(object_type="order").values_list("verb", "customer_id").get() == ("recorded", brook.pk)
+        assert Event.objects.filter(object_type="order").values_list("verb", "customer_id").get() == (
+            "recorded",
+            brook.pk,
+        )
     assert _rollup(cast) == [(dt.date(2026, 11, 1), 1, 0, Decimal("16.1325"), 1 << 19)]
 
 

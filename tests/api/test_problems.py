@@ -53,7 +53,7 @@ def test_method_not_allowed(api: Caller, method: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"", b'{"name": NaN}', b"\xff\xfe", b"[" * 200_000, b'{"name": "x"} trailing', "{'name': 'x'}".encode()],
+    [b"{", b"", b'{"name": NaN}', b"\xff\xfe", b"[" * 200_000, b'{"name": "x"} trailing', b"{'name': 'x'}"],
 )
 def test_bad_json(api: Caller, cast: Cast, body: bytes) -> None:
     headers = {"Authorization": f"Bearer {api.token}"}

@@ -43,10 +43,16 @@ def _fill(cast: Cast, first: int, last: int) -> None:
 
 
 def _queries(answer: Callable[[], object]) -> list[str]:
-    with CaptureQueriesContext(connection, ) as captured:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
         answer()
     # The savepoints stand for the transaction that a request has outside of tests.
-    return [q["sql"] for q in captured if not q["sql"].startswith(("SAVEPOINT", "RELEASE", "SELECT set_config('app.tenant_id', '',"))]
+    return [
+        q["sql"]
+        for q in captured
+        if not q["sql"].startswith(("SAVEPOINT", "RELEASE", "SELECT set_config('app.tenant_id', '',"))
+    ]
 
 
 @pytest.mark.parametrize("resource", RESOURCES)

@@ -67,7 +67,10 @@ def test_lists_scores_and_filters_them(api: Caller, cast: Cast, regular: Custome
     assert len(api.get("scores", band=stored.band).json()["results"]) == 1
     assert len(api.get("scores", score_below=stored.score + 1).json()["results"]) == 1
     assert api.get("scores", score_below=stored.score).json()["results"] == []
-    assert faults(api.get("scores", band="blue", score_below="x")) == {"?band": "invalid_choice", "?score_below": "invalid"}
+    assert faults(api.get("scores", band="blue", score_below="x")) == {
+        "?band": "invalid_choice",
+        "?score_below": "invalid",
+    }
 
 
 def test_says_when_too_little_is_known(api: Caller, cast: Cast) -> None:

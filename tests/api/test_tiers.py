@@ -53,7 +53,11 @@ def test_filters_and_walks(api: Caller, cast: Cast, gold: Customer) -> None:
     with tenant_scope(cast.tenant):
         for n, tier in enumerate(("silver", "bronze", "bronze")):
             Standing.objects.create(
-                customer=Customer.objects.create(name=f"C{n}"), frequency=0, monetary=Decimal(n), tier=tier, policy_version=1
+                customer=Customer.objects.create(name=f"C{n}"),
+                frequency=0,
+                monetary=Decimal(n),
+                tier=tier,
+                policy_version=1,
             )
 
     def tiers(**query: object) -> list[str]:

@@ -91,6 +91,8 @@ def refusal(run):
         ((GOOD + "x" * 9_000_000).encode(), "a.csv", "Line 3 has more than 8.0\xa0MB: this is no table."),
         (b"\0" * 300_000, "a.csv", "Line 1 has more than 256.0\xa0KB: this is no table."),
     ],
+    ids=["empty", "blank", "header only", "empty gz", "no gz", "no workbook", "old Excel", "pdf", "utf-16", "open quote",
+         "json array", "long line", "zeros"],
 )  # fmt: skip
 def test_refuses_a_file_that_cannot_be_read(cast, deliver, content, filename, reason):
     assert refusal(lambda: deliver(content, filename=filename)) == reason

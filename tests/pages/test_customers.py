@@ -1,6 +1,7 @@
 """It: the customers list, its filters, order, columns, pages and export, as each role sees it."""
 
 import csv
+import html
 import io
 import re
 
@@ -21,7 +22,7 @@ def ann(cast, sign_in):
 
 
 def names(response):
-    return re.findall(r'class="row-link" href="[^"]+">([^<]+)', text(response))
+    return [html.unescape(name) for name in re.findall(r'class="row-link" href="[^"]+">([^<]+)', text(response))]
 
 
 def table(response):
@@ -84,7 +85,7 @@ def test_writes_a_dash_for_what_no_night_has_seen(cast, ann):
         ("owner={ann}", ["Huaxin"]),
         ("owner=none", ["Nobody's"]),
         ("tier=gold", ["Huaxin"]),
-        ("health=none", ["Nobody's", "Oakfield"]),
+        ("health=none&country=China", ["Huaxin"]),
         ("tag={tag}", ["Oakfield"]),
         ("q=hua&tier=silver", []),
     ],
@@ -106,7 +107,7 @@ def test_filters(cast, sign_in, placed, night, query, found):
 def test_keeps_what_was_asked_in_the_form(cast, ann):
     page = text(ann.get(f"{URL}?q=hua&health=red&sort=-money_12m"))
     assert 'value="hua"' in page
-    assert '<option value="red" selected>' in page
+    assert re.search(r'<option value="red" selected\s*>', page)
     assert '<input type="hidden" name="sort" value="-money_12m">' in page
 
 
@@ -199,11 +200,17 @@ def test_exports_the_same_rows_in_the_same_order_and_columns(cast, ann, placed, 
     ]
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+44", "-7", "@SUM(A1)", "\tx", "\rx"])
+@pytest.mark.parametrize("name", ["=1+1", "+44", "-7", "@SUM(A1)", "\tx"])
 def test_exports_no_formula(cast, ann, name):
     cast.customer(name)
     rows = table(ann.get(f"{URL}?columns=name&export=csv"))
     assert rows[1][0] == f"'{name}"
+
+
+@pytest.mark.parametrize(("name", "cell"), [("\r=1+1", "'\n=1+1"), ("x\r=1+1", "x\n=1+1"), ("x\r\n=1+1", "x\n=1+1")])
+def test_lets_no_cell_begin_a_row(cast, ann, name, cell):
+    cast.customer(name)
+    assert table(ann.get(f"{URL}?columns=name&export=csv"))[1:] == [[cell]]
 
 
 def test_exports_a_negative_number_as_a_number(cast, ann, placed, night):
