@@ -95,7 +95,10 @@ def _cadence(kind: str, days: int | None) -> str:
     for period, length in PERIOD_DAYS.items():
         if days == length:
             return words[period] % {"kind": inside}
-    return ngettext("%(kind)s every day", "%(kind)s every %(days)d days", days) % {"kind": kind, "days": days}
+    if days == 1:
+        return _("%(kind)s every day") % {"kind": kind}
+    sentence = ngettext("%(kind)s every %(days)d day", "%(kind)s every %(days)d days", days)
+    return sentence % {"kind": kind, "days": days}
 
 
 def _since(facts: Mapping[str, Any], today: dt.date) -> int | None:

@@ -4,7 +4,8 @@
   const keys = document.getElementById('keys'), palette = document.getElementById('palette');
   if (!keys || !palette) return;
   const composes = event => event.isComposing || event.keyCode === 229;
-  const types = element => element.matches?.('textarea, select, [contenteditable], input:not([type=checkbox], [type=radio])');
+  // A field of a dialog that has just closed may keep the focus for a moment: nobody types there.
+  const types = element => !element.closest?.('dialog:not([open])') && element.matches?.('textarea, select, [contenteditable], input:not([type=checkbox], [type=radio])');
   const JUMPS = { t: keys.dataset.today, c: keys.dataset.customers }, JUMP_TIME = 1500;
   let jumping = 0;
 

@@ -104,6 +104,10 @@
     log().requestSubmit();
   });
 
+  dialog?.addEventListener('close', () => {
+    const there = document.activeElement, row = rows()[Math.max(0, place())];
+    if (row && (there === document.body || dialog.contains(there))) link(row).focus();
+  });
   // Enter sends what the dialog asks, from a choice as from a field.
   dialog?.addEventListener('keydown', event => {
     if (event.key !== 'Enter' || event.isComposing || !event.target.matches('#dialog-body form select')) return;

@@ -81,7 +81,7 @@ class Topic:
 class Words:
     """What is said and written in a firm, in its language."""
 
-    titles: tuple[str, ...]
+    titles: tuple[str, ...]  # those who decide first
     industries: tuple[str, ...]
     tags: tuple[str, ...]
     topics: tuple[Topic, ...]

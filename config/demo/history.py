@@ -20,6 +20,7 @@ _FIRST_CUSTOMER: Final = 20_101
 _FIRST_ORDER: Final = 61_001
 _SHOP_ACCOUNTS: Final = 0.55  # share of customers who also have one
 _NOBODYS: Final = 4  # new customers whom nobody owns yet
+_DECIDING_TITLES: Final = 5  # the first of the firm's words; the main contact has one of these
 _LONGEST_RELATION_YEARS: Final = 11
 
 
@@ -136,7 +137,8 @@ def _contact_gap(shape: Shape, scale: float, rng: Random) -> float:
 
 
 def _contacts(firm: Firm, key: str, company: Company, today: dt.date, rng: Random) -> Iterator[ContactFact]:
-    titles = rng.sample(firm.words.titles, 3)
+    main = rng.choice(firm.words.titles[:_DECIDING_TITLES])
+    titles = [main, *rng.sample([title for title in firm.words.titles if title != main], 2)]
     names: set[str] = set()
     for place in range(rng.choices((1, 2, 3), (5, 3, 2))[0]):
         name = firm.contact(rng)

@@ -186,7 +186,7 @@ def _phone(rng: Random) -> str:
 
 
 WORDS: Final = Words(
-    titles=("Owner", "Buyer", "Head buyer", "Shop manager", "Accounts", "Merchandiser", "Director"),
+    titles=("Owner", "Buyer", "Head buyer", "Shop manager", "Director", "Merchandiser", "Accounts"),
     industries=("Gift shop", "Garden centre", "Department store", "Museum shop", "Online shop", "Florist", "Hotel"),
     tags=("Showroom", "Independent", "Online", "Price sensitive", "Tries new lines", "Christmas", "Reference", "Fair"),
     topics=(

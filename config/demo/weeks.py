@@ -28,6 +28,7 @@ NIGHTS_AGO: Final = (63, 49, 35, 21, 14, 7, 2, 0)
 """Days before today as of which a night has passed: weeks first, then days, so that today's queue is fresh."""
 
 _DONE_SHARE: Final = 0.8  # of the follow-ups that were due between two nights
+_DONE_SHARE_OF_SILENT: Final = 0.6  # of those whose customer is silent: nobody likes to call there
 _SNOOZED_SHARE: Final = 0.08
 _LAST_DAYS: Final = 3  # in these the work is not finished yet
 _DONE_SHARE_AT_LAST: Final = 0.5
@@ -82,7 +83,6 @@ def _work(place: _Place, since: dt.date, until: dt.date, today: dt.date) -> None
     """What was due before `until` is done, put off or left, each by its own dice."""
     rows = FollowUp.objects.filter(status=FollowUp.Status.OPEN, due_on__lt=until).select_related("assignee")
     at_last = (today - since).days <= _LAST_DAYS
-    done_share = _DONE_SHARE_AT_LAST if at_last else _DONE_SHARE
     done: list[tuple[FollowUp, Interaction]] = []
     snoozed: list[FollowUp] = []
     moments: dict[int, dt.datetime] = {}
@@ -92,7 +92,9 @@ def _work(place: _Place, since: dt.date, until: dt.date, today: dt.date) -> None
         days = _days(place.firm, max(since, row.due_on, row.snoozed_until or since), until)
         if not days or row.assignee is None:
             continue
-        chance = rng.random()
+        chance, done_share = rng.random(), _DONE_SHARE_AT_LAST if at_last else _DONE_SHARE
+        if row.rule.startswith(SIGNAL):
+            done_share = min(done_share, _DONE_SHARE_OF_SILENT)
         moments[row.pk] = at = moment(place.firm, rng.choice(days), rng)
         if chance < done_share:
             done.append((row, _contact(place, row, customer, at, rng)))

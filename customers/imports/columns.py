@@ -78,8 +78,10 @@ def propose(kind: str, headers: Sequence[str]) -> Mapped:
 
 
 def remember(kind: str, headers: Sequence[str], mapped: Mapped) -> None:
-    """Keep the mapping for the next file with these headers. Needs an open tenant scope."""
-    ColumnMapping.objects.update_or_create(kind=kind, headers=digest(headers), defaults={"mapping": mapped})
+    """Keep a checked mapping for the next file with these headers. Needs an open tenant scope."""
+    # That a column is left out though it bears a field's name has to be said again the next time.
+    left_out = {field.name: "" for field in fields_of(kind) if field.name in headers and field.name not in mapped}
+    ColumnMapping.objects.update_or_create(kind=kind, headers=digest(headers), defaults={"mapping": mapped | left_out})
 
 
 def digest(headers: Sequence[str]) -> str:

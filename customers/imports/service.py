@@ -43,6 +43,7 @@ __all__ = [
     "Look",
     "Tell",
     "cancel_import",
+    "discard",
     "fields_of",
     "forget_old_files",
     "look_at",

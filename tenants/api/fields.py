@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, cast
 
 from django.conf import settings
 from django.db import models
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from tenants.models import Member
 
 
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
@@ -39,7 +43,10 @@ class JSONParser(parsers.BaseParser):
         if len(body) > limit:
             raise TooLarge(limit)
         try:
-            return json.loads(body.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant)
+            found = json.loads(body.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant)
+            if _SURROGATE.search(body):
+                json.dumps(found, default=str, ensure_ascii=False).encode()  # half a character cannot be written
+            return found
         except (ValueError, RecursionError) as error:
             raise exceptions.ParseError(_("Not JSON: %(why)s.") % {"why": error}) from error
 

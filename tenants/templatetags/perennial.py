@@ -198,6 +198,18 @@ def channel_icon(channel: str) -> str:
 
 
 @register.simple_tag
+def comma() -> str:
+    """What stands between two parts of a line: Chinese has a mark of its own."""
+    return pgettext("between clauses", ", ")
+
+
+@register.simple_tag
+def stop() -> str:
+    """What stands between two sentences."""
+    return pgettext("between sentences", ". ")
+
+
+@register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """An outline from the sprite; with a label it is read out, without one it is decoration."""
     if label:

@@ -84,6 +84,12 @@ def test_remembers_the_columns_for_the_same_headers(cast, deliver):
         service.queue_import(service.start_import(kind="orders", file=io.BytesIO(text.encode()), filename="a.csv"))
 
 
+def test_remembers_what_was_left_out(deliver):
+    text = ORDERS.replace("\n", ",country\n") + "A1,4711,2026-03-02,hammer,1,10,x\n"
+    deliver(text, mapping={"country": ""})
+    assert "country" not in deliver(text).mapping
+
+
 def test_shows_headers_first_rows_and_a_proposal(cast, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
     text = "Invoice;Menge;Customer ID\n" + "".join(f"A{n};{n};x\n" for n in range(9))

@@ -25,6 +25,7 @@ from tests.conftest import NO_CHROMIUM
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+PATIENCE = 15_000  # ms; a busy machine is slow, not wrong
 _number = itertools.count(1)
 
 
@@ -41,8 +42,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     # Playwright runs an event loop in this thread; Django would take the tests for asynchronous code.
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
@@ -55,7 +57,7 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def window(chromium: Any, live_server: Any) -> Iterator[Callable[..., Any]]:
+def window(chromium: Any, django_db_setup: None, live_server: Any) -> Iterator[Callable[..., Any]]:
     """A window by its size and kind; kept for the next test, so that style sheets are fetched once."""
     kept: dict[str, Any] = {}
 
@@ -63,7 +65,7 @@ def window(chromium: Any, live_server: Any) -> Iterator[Callable[..., Any]]:
         key = repr(sorted(kind.items()))
         if key not in kept:
             kept[key] = chromium.new_context(**kind)
-            kept[key].set_default_timeout(5000)
+            kept[key].set_default_timeout(PATIENCE)
         kept[key].clear_cookies()
         return kept[key]
 

@@ -136,10 +136,10 @@ def test_does_two_hundred_at_once_and_takes_them_back(browse, cast, queue, statu
     press(page, "x")
     page.locator(".pn-item").last.locator("a").click()
     press(page, "Shift+X", "e")
-    expect(page.locator("#undo")).to_contain_text("200 done", timeout=15000)
+    expect(page.locator("#undo")).to_contain_text("200 done")
     assert set(statuses()) == {"done"}
     press(page, "u")
-    expect(page.locator("#undo")).to_contain_text("200 brought back", timeout=15000)
+    expect(page.locator("#undo")).to_contain_text("200 brought back")
     expect(page.locator(".pn-item")).to_have_count(200)
     assert set(statuses()) == {"open"}
 
