@@ -55,9 +55,9 @@ def test_answers_whatever_the_body_holds(api: Caller, cast: Cast, viewset: type[
         answer = api.put(path, body)
         assert answer.status_code in {200, 400, 409}, (body, answer.content)
     rows = [{"source": "erp", "external_id": str(n), **body} for n, body in enumerate(bodies)]
-    rows = [*chance.sample(rows, SAMPLE or 800), *NASTY]
+    rows = [*chance.sample(rows, min(SAMPLE or 800, len(rows))), *NASTY]
     answer = api.post(f"{viewset.resource}/batch", {"rows": [row for row in rows if "\\ud" not in json.dumps(row)]})
-    assert answer.status_code == 200
+    assert answer.status_code == 200, answer.content
     assert answer.json()["counts"]["failed"] >= len(NASTY) - 1
 
 

@@ -75,7 +75,8 @@ def test_ends_a_sentence_where_the_source_does():
     wrong = [
         _name(each)
         for each in _messages()
-        if {text.endswith(".") for text in _texts(each.id)} != {text.endswith("。") for text in _texts(each.string)}
+        if {text.strip().endswith(".") for text in _texts(each.id)}
+        != {text.endswith("。") for text in _texts(each.string)}
     ]
     assert wrong == []
 
