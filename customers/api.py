@@ -15,7 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers import services
-from customers.activity import lock_customers
 from customers.filters import (
     ComplaintFilter,
     ContactFilter,
@@ -390,9 +389,7 @@ class OrderViewSet(WritableResource):
         return services.upsert_order(source=source, external_id=external_id, **fields)
 
     def write_batch(self, write: Callable[[], None], rows: Iterable[dict[str, Any]]) -> None:
-        # All at once, in the order of their ids: two batches then cannot wait for each other.
-        lock_customers(row["customer"].pk for row in rows if "customer" in row)
-        with services.rollup_at_the_end():
+        with services.many_orders(row["customer"].pk for row in rows if "customer" in row):
             write()
 
 

@@ -443,7 +443,7 @@ def upsert_order(*, source: str, external_id: str, **fields: Unpack[OrderFields]
 def _lock_order(order: Order, fields: OrderFields) -> None:
     # Customers first, as everybody who writes orders does: nobody then waits in a circle.
     customer = fields.get("customer")
-    lock_customers({order.customer_id, customer.pk if customer else order.customer_id})
+    _lock_once({order.customer_id, customer.pk if customer else order.customer_id})
     _lock(order)
 
 
@@ -497,7 +497,7 @@ def _write_order(order: Order, fields: OrderFields) -> Outcome:
         return "unchanged"
     order.digest = digest
     if new:
-        lock_customers([order.customer_id])
+        _lock_once({order.customer_id})
         order.save(force_insert=True)
     else:
         order.save(update_fields=[*_ORDER_COLUMNS, "updated_at"])
@@ -516,31 +516,46 @@ def _write_order(order: Order, fields: OrderFields) -> Outcome:
     return "updated"
 
 
-# Months whose rollup waits for the end of `rollup_at_the_end`.
-_waiting: ContextVar[set[tuple[int, dt.date]] | None] = ContextVar("months_to_roll_up", default=None)
+@dataclass(slots=True)
+class _Many:
+    """What the orders written inside `many_orders` share."""
+
+    locked: set[int]
+    months: set[tuple[int, dt.date]]
+
+
+_many: ContextVar[_Many | None] = ContextVar("many_orders", default=None)
 
 
 @contextmanager
-def rollup_at_the_end() -> Iterator[None]:
-    """Orders written inside are rolled up once, when it ends: for many orders in one transaction.
+def many_orders(customer_ids: Iterable[int]) -> Iterator[None]:
+    """For many orders in one transaction: locks their customers first, all at once, and rolls up once at the end.
 
-    When it ends with an exception nothing is rolled up: the transaction must not be committed then.
+    Two that write orders of several customers then cannot wait for each other in a circle. When it ends with
+    an exception nothing is rolled up: the transaction must not be committed then.
     """
-    waiting: set[tuple[int, dt.date]] = set()
-    token = _waiting.set(waiting)
+    many = _Many(locked=set(customer_ids), months=set())
+    lock_customers(many.locked)
+    token = _many.set(many)
     try:
         yield
     finally:
-        _waiting.reset(token)
-    refresh_activity(waiting)
+        _many.reset(token)
+    refresh_activity(many.months)
+
+
+def _lock_once(customer_ids: set[int]) -> None:
+    many = _many.get()
+    if missing := customer_ids - (many.locked if many else set()):
+        lock_customers(missing)
 
 
 def _roll_up(months: set[tuple[int, dt.date]]) -> None:
-    waiting = _waiting.get()
-    if waiting is None:
+    many = _many.get()
+    if many is None:
         refresh_activity(months)
     else:
-        waiting |= months
+        many.months |= months
 
 
 def _check_order(order: Order, fields: OrderFields, *, new: bool) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db.models import Count, F, FilteredRelation, Q, Sum
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from customers.models import Channel, Contact, Customer, Interaction, TouchKind
@@ -140,7 +140,7 @@ def due_words(follow_up: FollowUp, day: dt.date, today: dt.date) -> tuple[str, s
     if late == 0:
         # Put off to today: the hour of the day it was due first no longer counts.
         hour = clock(follow_up.due_at) if follow_up.due_at and follow_up.due_on == today else ""
-        return f"{_('Today')} {hour}".strip(), "today"
+        return f"{pgettext('due', 'Today')} {hour}".strip(), "today"
     # The day of the week does not fit the Chinese row beside the month.
     return short_day(day) if (get_language() or "").startswith("zh") else weekday_day(day), "later"
 

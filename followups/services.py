@@ -232,8 +232,10 @@ def _visible(member: Member) -> FollowUpQuerySet:
 
 def _lock(rows: FollowUpQuerySet) -> list[FollowUp]:
     """The rows, locked until the transaction ends, always in the same order, so that two calls never wait crosswise."""
-    related = rows.select_related("customer", "contact", "assignee", "interaction", "closed_by__user")
-    return list(related.select_for_update(of=("self",)).order_by("pk"))
+    ids = list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    # Read after the lock is held: rows joined while waiting for it would be those of before.
+    related = FollowUp.objects.select_related("customer", "contact", "assignee", "interaction", "closed_by__user")
+    return list(related.filter(pk__in=ids).order_by("pk"))
 
 
 def _lock_one(follow_up: FollowUp) -> FollowUp:

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -57,7 +57,11 @@ class TenantView(View):
             raise PermissionDenied(
                 _("Your role, %(role)s, does not include this page.") % {"role": member.get_role_display()}
             )
-        return super().dispatch(request, *args, **kwargs)
+        response = super().dispatch(request, *args, **kwargs)
+        if not response.has_header("Cache-Control"):
+            # Nobody who sits down after sign-out may leaf back through the pages.
+            patch_cache_control(response, private=True, no_cache=True)
+        return response
 
     @property
     def member(self) -> Member:

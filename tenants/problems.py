@@ -7,6 +7,7 @@ an unknown path, a host that is not ours, a database that is away.
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, BadRequest
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import IntegrityError, OperationalError, transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -335,21 +336,21 @@ class ApiMiddleware:
         vars(request)["request_id"] = str(uuid.uuid4())
         response = self.get_response(request)
         if response.status_code >= 400 and response.headers.get("Content-Type") != CONTENT_TYPE:
-            response = _as_problem(request, response)
+            _make_problem(request, response)
         response.headers[REQUEST_ID] = request_id_of(request)
         return response
 
 
-def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def _make_problem(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Put a problem in the place of the page; the headers that say how to treat it stay."""
     kind = _BY_STATUS.get(response.status_code, KINDS["server-error" if response.status_code >= 500 else "bad-request"])
     if response.status_code >= 500:
         log.error("%s %s failed, request_id %s", request.method, request.path, request_id_of(request))
-    problem = Problem(kind, str(kind.advice), response.status_code)
-    answer = JsonResponse(tied_to(request, problem), status=response.status_code, content_type=CONTENT_TYPE)
-    for name in ("Allow", "Retry-After"):
-        if name in response.headers:
-            answer.headers[name] = response.headers[name]
-    return answer
+    body = json.dumps(tied_to(request, Problem(kind, str(kind.advice), response.status_code)), ensure_ascii=False)
+    if isinstance(response, HttpResponse):  # nothing of the API streams
+        response.headers["Content-Type"] = CONTENT_TYPE
+        response.content = body.encode()
+        response.headers["Content-Length"] = str(len(response.content))
 
 
 def docs_page(request: HttpRequest) -> HttpResponse:

@@ -28,11 +28,18 @@ class Mode(models.TextChoices):
     ALL_OR_NONE = "all_or_none"
 
 
+class AnyRow(serializers.Field):
+    """A row as it came; the resource checks it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
 class BatchRequest(Strict):
     """The body of a batch, before its rows are looked at."""
 
     mode = serializers.ChoiceField(choices=Mode.choices, default=Mode.PARTIAL)
-    rows = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=MAX_BATCH_ROWS)
+    rows = serializers.ListField(child=AnyRow(allow_null=True), min_length=1, max_length=MAX_BATCH_ROWS)
 
 
 class _Undone(Exception):  # nothing went wrong: the caller wanted all or none

@@ -69,7 +69,7 @@ class MeSerializer(serializers.Serializer):
 class Me(APIView):
     """Tenant, member, role, scopes and limits of whoever calls."""
 
-    metadata_class = None
+    http_method_names = ["get", "head"]
 
     @bodies(responses=MeSerializer)
     def get(self, request: Request) -> Response:

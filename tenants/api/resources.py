@@ -58,7 +58,7 @@ class Resource(GenericViewSet):
     columns: ClassVar[Mapping[str, str]] = {}
     parser_classes = [JSONParser, MergePatchParser]
     lookup_value_regex = "[^/]+"
-    metadata_class = None
+    http_method_names = ["get", "post", "put", "patch", "head"]
 
     @property
     def member(self) -> Member:

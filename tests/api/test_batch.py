@@ -101,6 +101,7 @@ def test_orders_in_a_batch(api: Caller, cast: Cast) -> None:
     with tenant_scope(cast.tenant):
         customer.external_ids.create(source="erp", value="K-17")
     rows = [ORDER | {"source": "erp", "external_id": str(number)} for number in range(20)]
+    rows[6] = rows[6] | {"lines": [ORDER["lines"][0] | {"quantity": 2.5, "unit_price": 0.333}]}
     rows[7] = rows[7] | {"lines": [ORDER["lines"][0] | {"quantity": "x"}]}
     body = api.post("orders/batch", {"rows": rows}).json()
     assert body["counts"] == {"created": 19, "updated": 0, "unchanged": 0, "failed": 1}

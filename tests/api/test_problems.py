@@ -38,7 +38,15 @@ def test_not_found(api: Caller, path: str) -> None:
 
 
 def test_not_found_without_a_token_too(cast: Cast) -> None:
-    _problem(Client().get("/api/v1/nothing"), 404, "not-found")
+    answer = Client().get("/api/v1/nothing")
+    _problem(answer, 404, "not-found")
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Content-Length"] == str(len(answer.content))
+
+
+def test_a_host_that_is_not_ours(api: Caller, settings) -> None:
+    settings.ALLOWED_HOSTS = ["perennial.example.com"]
+    _problem(api.get("me"), 400, "bad-request")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +57,7 @@ def test_method_not_allowed(api: Caller, method: str, path: str) -> None:
     answer = api.get(path) if method == "get" else getattr(api, method)(path, {})
     _problem(answer, 405, "method-not-allowed")
     assert answer["Allow"]
+    assert "OPTIONS" not in answer["Allow"]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_changes_the_winners_row_after_a_lost_race(cast: Cast, scope: Tenant, ki
 
 def test_rolls_many_orders_up_once(cast: Cast, scope: Tenant) -> None:
     customer, other = Customer.objects.create(name="Brook & Sons"), Customer.objects.create(name="Hall & Co")
-    with services.rollup_at_the_end():
+    with services.many_orders([customer.pk]):
         for number in range(3):
             _order(customer, str(number), day=number + 1)
         _order(other, "9")

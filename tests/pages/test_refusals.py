@@ -69,6 +69,11 @@ def test_refuses_a_form_from_elsewhere_in_words(cast):
     assert "reload" in answer.content.decode()
 
 
+def test_keeps_pages_out_of_shared_and_stale_caches(cast, sign_in):
+    header = sign_in(cast.ann).get("/acme/customers/")["Cache-Control"]
+    assert sorted(header.split(", ")) == ["no-cache", "private"]
+
+
 def test_allows_no_inline_script_or_style(cast, sign_in):
     page = sign_in(cast.ann).get("/acme/customers/")
     policy = page["Content-Security-Policy"]
