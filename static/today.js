@@ -3,6 +3,8 @@
 (() => {
   const today = document.getElementById('today');
   if (!today) return;
+  // The new rows say at once what they are: htmx would let them look like the old ones for a moment.
+  htmx.config.attributesToSettle = [];
   const find = (selector, within = document) => within.querySelector(selector);
   const preview = document.getElementById('preview'), live = document.getElementById('live');
   const writes = Boolean(today.dataset.write), UNDO_TIME = 10000, PAUSE = 300, STEP = 60;

@@ -325,7 +325,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 class ApiMiddleware:
-    """Gives each request to the API its id, and makes a problem of every refusal that is none yet."""
+    """Gives each request to the API its id, keeps answers out of caches, and makes a problem of every refusal that is none yet."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -338,6 +338,7 @@ class ApiMiddleware:
         if response.status_code >= 400 and response.headers.get("Content-Type") != CONTENT_TYPE:
             _make_problem(request, response)
         response.headers[REQUEST_ID] = request_id_of(request)
+        response.headers.setdefault("Cache-Control", "no-store")  # names and numbers of customers
         return response
 
 

@@ -34,6 +34,12 @@ def held(import_id: int, *, wait: bool = False) -> Iterator[bool]:
             while not (mine := _try(cursor, import_id)) and wait:
                 time.sleep(_LOOK_AGAIN)
         yield mine
+        # Said aloud: closing alone lets the server find out in its own time, and the next one would be turned away.
+        own.rollback()
+    except BaseException:
+        if own.is_usable():
+            own.rollback()
+        raise
     finally:
         own.close()
 

@@ -8,7 +8,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from customers import services
 from customers.models import Customer
 from tenants.context import tenant_scope
 from tenants.models import Event
@@ -94,7 +93,7 @@ def test_too_large(api: Caller, settings) -> None:
 
 def test_a_fault_of_ours_says_nothing_but_the_request_id_and_writes_nothing(api: Caller, cast: Cast) -> None:
     api.client.raise_request_exception = False
-    with mock.patch.object(services, "record", side_effect=RuntimeError("secret")):
+    with mock.patch("customers.services.customers.record", side_effect=RuntimeError("secret")):
         answer = api.post("customers", {"name": "Brook & Sons"})
     _problem(answer, 500, "server-error")
     assert b"secret" not in answer.content
@@ -144,6 +143,7 @@ def test_survives_a_nul_in_the_address(api: Caller) -> None:
 def test_gives_every_answer_its_id(api: Caller) -> None:
     first, second = api.get("me"), api.get("me")
     assert uuid.UUID(first["X-Request-Id"]) != uuid.UUID(second["X-Request-Id"])
+    assert first["Cache-Control"] == "no-store"
 
 
 def test_the_type_of_a_problem_leads_to_its_explanation(cast: Cast) -> None:

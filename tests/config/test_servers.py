@@ -90,9 +90,17 @@ def of_state(state: Path) -> list[psutil.Process]:
     return found
 
 
+def _command_line(process: psutil.Process) -> str:
+    """What the process was started as; nothing when it ended a moment ago."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def kill(state: Path, part: str) -> None:
     """kill -9 of the processes of that state whose command line mentions `part`."""
-    killed = [process for process in of_state(state) if part in " ".join(process.cmdline())]
+    killed = [process for process in of_state(state) if part in _command_line(process)]
     assert killed, f"no {part} to kill"
     for process in killed:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from customers import services
 from customers.models import Activity, Contact, Customer, Order, Product
+from customers.services.rows import for_update
 from tenants.models import Event, Tenant
 from tests.conftest import Cast
 
@@ -30,15 +31,15 @@ def _order(customer: Customer, number: str, day: int = 20) -> tuple[Order, str]:
     )
 
 
-def _lost_race(name: str):
+def _lost_race(module: str):
     """Make the verb's first look find nothing, as if somebody else were just writing the row."""
-    real, looks = getattr(services, name), []
+    looks: list[int] = []
 
-    def blind(*args: object, **kwargs: object) -> object:
+    def blind(rows: object) -> object:
         looks.append(1)
-        return None if len(looks) == 1 else real(*args, **kwargs)
+        return None if len(looks) == 1 else for_update(rows)
 
-    return mock.patch.object(services, name, blind)
+    return mock.patch(f"customers.services.{module}.for_update", blind)
 
 
 @pytest.mark.parametrize("kind", ["customer", "contact", "product", "interaction", "complaint"])
@@ -55,7 +56,7 @@ def test_changes_the_winners_row_after_a_lost_race(cast: Cast, scope: Tenant, ki
     first, outcome = upsert(source="erp", external_id="1", **fields)
     assert outcome == "created"
     events = Event.objects.count()
-    with _lost_race("_for_update"):
+    with _lost_race(f"{kind}s"):
         again, outcome = upsert(source="erp", external_id="1", **fields)
     assert (again.pk, outcome) == (first.pk, "unchanged")
     assert Event.objects.count() == events

@@ -9,6 +9,7 @@ import datetime as dt
 import itertools
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.signals import request_finished, request_started
 from django.test import Client
 
 from followups.models import FollowUp
@@ -75,8 +77,39 @@ def window(chromium: Any, django_db_setup: None, live_server: Any) -> Iterator[C
     time.sleep(0.5)  # the server's threads let go of the database when their connections have closed
 
 
+class Answers:
+    """How many requests the server is answering; what it still reads would keep the next test from emptying tables."""
+
+    def __init__(self) -> None:
+        self._lock, self._running = threading.Lock(), 0
+
+    def started(self, **_signal: Any) -> None:
+        with self._lock:
+            self._running += 1
+
+    def finished(self, **_signal: Any) -> None:
+        with self._lock:
+            self._running -= 1
+
+    def wait(self) -> None:
+        time.sleep(0.05)  # what has arrived has begun by then
+        end = time.monotonic() + PATIENCE / 1000
+        while self._running > 0 and time.monotonic() < end:
+            time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def answers() -> Iterator[Answers]:
+    counter = Answers()
+    request_started.connect(counter.started)
+    request_finished.connect(counter.finished)
+    yield counter
+    request_started.disconnect(counter.started)
+    request_finished.disconnect(counter.finished)
+
+
 @pytest.fixture
-def browse(window: Any, live_server: Any, cast: Any) -> Iterator[Callable[..., Any]]:
+def browse(window: Any, live_server: Any, cast: Any, answers: Any) -> Iterator[Callable[..., Any]]:
     """Open a page, signed in as a member unless it is None.
 
     When the test ends, an error in any page's console or script fails it; a test that provokes one clears
@@ -84,8 +117,6 @@ def browse(window: Any, live_server: Any, cast: Any) -> Iterator[Callable[..., A
     """
     pages: list[Any] = []
     errors: list[str] = []
-    waiting: set[Any] = set()
-    cut_off: list[Any] = []
 
     def note(said: Any) -> None:
         # htmx notes on the console that a preview was overtaken by the next one.
@@ -101,9 +132,6 @@ def browse(window: Any, live_server: Any, cast: Any) -> Iterator[Callable[..., A
             context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
         page = context.new_page()
         pages.append(page)
-        page.on("request", lambda request: waiting.add(request))
-        page.on("requestfinished", lambda request: waiting.discard(request))
-        page.on("requestfailed", lambda request: (waiting.discard(request), cut_off.append(request)))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", note)
         page.goto(path)
@@ -111,13 +139,9 @@ def browse(window: Any, live_server: Any, cast: Any) -> Iterator[Callable[..., A
 
     open_page.errors = errors  # type: ignore[attr-defined]  # functions take attributes
     yield open_page
-    # What the server still answers would hold the tables that the next test empties.
-    end = time.monotonic() + 5
-    while (waiting or cut_off) and time.monotonic() < end:
-        pages[-1].wait_for_timeout(200 if cut_off else 20)
-        cut_off.clear()
     for page in pages:
         page.close()
+    answers.wait()
     assert errors == []
 
 

@@ -261,6 +261,12 @@ def test_fits_a_phone_where_the_preview_is_a_page_of_its_own(browse, cast, queue
     page.get_by_role("button", name="Log & next").tap()
     expect(preview(page)).to_have_text("Customer 2")
     expect(page.locator("#undo")).to_contain_text("Customer 1 logged")
+    page.get_by_role("button", name="Undo").tap()
+    expect(page.locator("#undo")).to_contain_text("1 brought back")
+    assert statuses() == ["open", "open"]
+    page.get_by_role("link", name="Customer 1").tap()
+    page.locator(".pn-one").get_by_role("button", name="Done").tap()
+    page.get_by_role("link", name="Customer 2").tap()
     page.get_by_role("button", name="Snooze").tap()
     page.get_by_role("button", name="Tomorrow").or_(page.get_by_role("button", name="Monday")).first.tap()
     expect(page.get_by_role("heading", name="Nothing due")).to_be_visible()

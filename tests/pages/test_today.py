@@ -194,7 +194,9 @@ def test_offers_no_verb_to_who_only_looks_on(cast, sign_in, raised):
 def test_is_written_in_chinese_for_who_reads_chinese(ann, raised, cast):
     User.objects.filter(pk=cast.ann.user_id).update(language="zh-hans")
     raised(due_on=TODAY + 3 * DAY)
-    raised(due_at=NOON + dt.timedelta(hours=6), rule="signal:order_silence", facts={"since": "2026-09-18", "own_gap": 24})
+    raised(
+        due_at=NOON + dt.timedelta(hours=6), rule="signal:order_silence", facts={"since": "2026-09-18", "own_gap": 24}
+    )
     page = text(ann.get(URL))
     assert "63天未下单，平时间隔24天" in page
     assert "今天 18:00" in page or "今天18:00" in page

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
 
 from config.env import ROOT
@@ -85,23 +86,24 @@ def _url(alias: str) -> str:
 
 @contextmanager
 def own_database() -> Iterator[None]:
-    """A copy of the test database, so that what is written needs no rolling back and is gone in an instant."""
+    """A database beside the test database, so that what is written needs no rolling back and is gone in an instant."""
     owner, app = connections["owner"], connections["default"]
     before = owner.settings_dict["NAME"]
     name = f"{before}_real"
-    quoted, template = owner.ops.quote_name(name), owner.ops.quote_name(before)
+    quoted = owner.ops.quote_name(name)
     connections.close_all()
     with owner._nodb_cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
-        cursor.execute(f"CREATE DATABASE {quoted} TEMPLATE {template}")
+        cursor.execute(f"DROP DATABASE IF EXISTS {quoted}")
+        cursor.execute(f"CREATE DATABASE {quoted}")
     try:
         owner.settings_dict["NAME"] = app.settings_dict["NAME"] = name
+        call_command("migrate", verbosity=0)
         yield
     finally:
         connections.close_all()
         owner.settings_dict["NAME"] = app.settings_dict["NAME"] = before
         with owner._nodb_cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {quoted} WITH (FORCE)")
+            cursor.execute(f"DROP DATABASE {quoted}")
 
 
 @pytest.fixture(scope="package")

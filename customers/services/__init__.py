@@ -1,0 +1,65 @@
+"""Writing the facts: verbs for pages and API. Each is one transaction and leaves one event.
+
+Verbs that bring what another system knows ("upsert") say what came of it: created, updated or unchanged;
+unchanged writes nothing. Fields that are not given stay as they are. Refusals are ValidationErrors by
+field; the field of a line is written as a path, like "lines/3/quantity".
+"""
+
+from customers.services.complaints import (
+    ComplaintFields,
+    open_complaint,
+    patch_complaint,
+    solve_complaint,
+    upsert_complaint,
+)
+from customers.services.contacts import ContactFields, save_contact, upsert_contact
+from customers.services.customers import (
+    CustomerFields,
+    OwnerFields,
+    add_external_id,
+    any_of,
+    create_customer,
+    patch_customer,
+    set_owners,
+    upsert_customer,
+)
+from customers.services.interactions import InteractionFields, log_interaction, patch_interaction, upsert_interaction
+from customers.services.orders import Article, Line, OrderFields, create_order, many_orders, patch_order, upsert_order
+from customers.services.products import ProductFields, create_product, patch_product, upsert_product
+from customers.services.rows import Name, Outcome
+
+__all__ = [
+    "Article",
+    "ComplaintFields",
+    "ContactFields",
+    "CustomerFields",
+    "InteractionFields",
+    "Line",
+    "Name",
+    "OrderFields",
+    "Outcome",
+    "OwnerFields",
+    "ProductFields",
+    "add_external_id",
+    "any_of",
+    "create_customer",
+    "create_order",
+    "create_product",
+    "log_interaction",
+    "many_orders",
+    "open_complaint",
+    "patch_complaint",
+    "patch_customer",
+    "patch_interaction",
+    "patch_order",
+    "patch_product",
+    "save_contact",
+    "set_owners",
+    "solve_complaint",
+    "upsert_complaint",
+    "upsert_contact",
+    "upsert_customer",
+    "upsert_interaction",
+    "upsert_order",
+    "upsert_product",
+]
