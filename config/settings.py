@@ -284,7 +284,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 
 # ── API ─────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.access.TokenAuthentication", "tenants.api.access.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tenants.api.access.TokenAuthentication",
+        "tenants.api.access.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.api.access.ScopePermission"],
     "DEFAULT_PAGINATION_CLASS": "tenants.api.lists.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["tenants.api.lists.StrictFilterBackend"],

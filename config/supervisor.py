@@ -2,7 +2,7 @@
 
 1. one supervisor per state folder (a lock file), and the web port is free: else one line says why not
 2. PostgreSQL and Valkey, found or started (config/servers.py)
-3. `migrate`, then `seed_demo --if-empty`; in production `collectstatic` instead of the demo
+3. `migrate`, then `seed_demo --if-empty` (not with DEMO=0); in production `collectstatic` instead of the demo
 4. gunicorn, the Celery worker, Celery beat; ready when the web answers /healthz
 5. until a signal comes: a child that dies is started again, later each time; errors in its log are shown
 6. Ctrl-C, SIGTERM, SIGHUP: children first, then the servers, in order. A second Ctrl-C changes nothing.
@@ -201,6 +201,8 @@ class Supervisor:
         self._manage("The database's shape", "migrate", "--no-input")
         if env.text("PERENNIAL_ENV") == "production":
             self._manage("The static files", "collectstatic", "--no-input")
+            return ""
+        if not env.flag("DEMO", default=True):
             return ""
         return self._manage("The demo data", "seed_demo", "--if-empty")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
@@ -93,8 +93,12 @@ class User(AbstractUser):
 
 def known_timezone(value: str) -> None:
     """Raises ValidationError for a name that the time-zone database does not know."""
-    if value not in available_timezones():
-        raise ValidationError(_("%(value)s is not a time zone; write it like Europe/London."), params={"value": value})
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValidationError(
+            _("%(value)s is not a time zone; write it like Europe/London."), params={"value": value}
+        ) from error
 
 
 class Tenant(models.Model):

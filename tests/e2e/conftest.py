@@ -120,7 +120,7 @@ def browse(window: Any, live_server: Any, cast: Any, answers: Any) -> Iterator[C
 
     def note(said: Any) -> None:
         # htmx notes on the console that a preview was overtaken by the next one.
-        if said.type == "error" and not said.text.startswith("htmx:afterRequest"):
+        if said.type == "error" and not said.text.startswith(("htmx:afterRequest", "htmx:sendAbort")):
             errors.append(said.text)
 
     def open_page(path: str, member: Any = None, **kind: Any) -> Any:

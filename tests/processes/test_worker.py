@@ -93,13 +93,6 @@ def counted(cast):
         )
 
 
-def test_works_the_night_off(cast, night):
-    with worker():
-        work_off_run.delay(cast.tenant.pk, night.pk)
-        wait_until(lambda: status(cast, night) == Run.Status.DONE)
-    assert counted(cast) == (1, 1, 1)
-
-
 def test_survives_a_kill_in_the_middle_of_a_step(cast, night):
     owner = connections["owner"]
     with owner.cursor() as cursor:
@@ -122,7 +115,7 @@ def test_survives_a_kill_in_the_middle_of_a_step(cast, night):
     assert counted(cast) == (1, 1, 1)
 
 
-def test_works_a_doubled_message_off_once(cast, night):
+def test_works_the_night_off_once_however_often_the_bell_rings(cast, night):
     for _ in range(3):
         work_off_run.delay(cast.tenant.pk, night.pk)
     with worker():
