@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from tenants.base import TenantQuerySet
 from tenants.permissions import SEES_ALL, Role
@@ -39,11 +39,14 @@ class CustomerQuerySet(TenantQuerySet):
 
     def named_like(self, text: str) -> CustomerQuerySet:
         """Customers whose name contains the text or one of whose external ids begins with it."""
-        words = text.lower().split()
         found = self
-        for word in words:
-            found = found.filter(Q(search_name__contains=word) | Q(external_ids__value__istartswith=word))
-        return found.distinct() if words else found
+        for word in text.lower().split():
+            # Not a join: a customer with three numbers would come three times, and the list be sorted to find out.
+            numbered = self.model.external_ids.rel.related_model.objects.filter(
+                customer_id=OuterRef("pk"), value__istartswith=word
+            )
+            found = found.filter(Q(search_name__contains=word) | Exists(numbered))
+        return found
 
 
 class OfCustomerQuerySet(TenantQuerySet):

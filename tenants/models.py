@@ -85,10 +85,11 @@ class User(AbstractUser):
     @property
     def initials(self) -> str:
         """Two letters of a Latin name, the last two characters of a Han name."""
-        words = str(self).split()
-        if len(words) == 1:
-            return words[0][-2:]
-        return (words[0][:1] + words[-1][:1]).upper()
+        name = str(self)
+        if not name.isascii() and " " not in name:
+            return name[-2:]
+        first, *others = name.split()
+        return (first[:1] + others[-1][:1] if others else first[:2]).upper()
 
 
 def known_timezone(value: str) -> None:

@@ -61,6 +61,11 @@ class Cast:
             return create_token(member=member, scopes=scopes)[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long stories that must stay together begin first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _static_files_as_asked_for(django_test_environment: None) -> None:
     """Each test client makes the middleware anew, which would look through all static files each time."""

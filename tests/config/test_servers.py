@@ -22,7 +22,7 @@ import redis
 from config import env, processes, servers
 
 # One worker runs them all: they measure nothing, but each starts programs, and there may be two processors.
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("servers")]
 
 PATIENCE_S = 60
 

@@ -13,7 +13,7 @@ import pytest
 from config import env, processes
 from tests.config.test_servers import environment, eventually, kill, of_state, read_until, state_folder
 
-pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.xdist_group("up")]
 
 PATIENCE_S = 120
 

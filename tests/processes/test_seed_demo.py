@@ -15,7 +15,7 @@ from django.db import connections
 pytestmark = [
     pytest.mark.processes,
     pytest.mark.django_db(transaction=True, databases=["default", "owner"]),
-    pytest.mark.xdist_group("processes"),
+    pytest.mark.xdist_group("seed"),
 ]
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
