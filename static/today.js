@@ -11,10 +11,12 @@
   const rows = () => [...document.querySelectorAll('.pn-item')];
   const box = row => find('input[type=checkbox]', row), link = row => find('a.pn-item-link', row);
   const picked = () => rows().filter(row => box(row)?.checked);
-  const place = () => rows().findIndex(row => row.classList.contains('is-current'));
+  // By the attribute, not the class: htmx lends new rows the old ones' classes until they have settled.
+  const place = () => rows().findIndex(row => link(row)?.hasAttribute('aria-current'));
   const currentId = () => rows()[place()]?.dataset.id;
   const beside = () => preview.offsetParent !== null; // on a small screen the preview is a page of its own
   const dialog = document.getElementById('dialog');
+  const leaving = new Set(); // done here, but not yet at the server: an earlier answer still lists them
   let anchor = null, undoTimer, waitTimer, showTimer, scroll = 0, focus = true, last = Promise.resolve();
 
   // ── where we are ──
@@ -58,7 +60,11 @@
   // ── verbs ──
   const ask = (address, values) => {
     // One after the other: the second verb must find what the first has left.
-    last = last.then(() => htmx.ajax('POST', address, { target: '#queue-body', swap: 'outerHTML', values })).catch(() => {});
+    values.pick.forEach(id => leaving.add(id));
+    last = last.then(() => {
+      values.pick.forEach(id => leaving.delete(id)); // from now on the server's word counts
+      return htmx.ajax('POST', address, { target: '#queue-body', swap: 'outerHTML', values });
+    }).catch(() => {});
   };
   const act = key => {
     const bulk = document.getElementById('bulk');
@@ -166,7 +172,15 @@
       else document.getElementById('queue-body').append(document.getElementById('verb-failed').content.cloneNode(true));
     });
   }
+  // At once, not when things have settled: the next key may come in between.
+  const arrange = () => {
+    const at = Math.max(0, place()), stays = row => !leaving.has(row.dataset.id);
+    const next = rows().find((row, each) => each >= at && stays(row)) || rows().findLast(stays);
+    rows().filter(row => !stays(row)).forEach(row => row.remove());
+    if (next) mark(rows().indexOf(next));
+  };
   document.addEventListener('htmx:afterSwap', event => {
+    if (event.target.id === 'queue-body') arrange();
     if (event.detail.target === preview) restore();
     if (event.detail.target?.id === 'dialog-body') other();
   });
