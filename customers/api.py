@@ -37,12 +37,13 @@ from customers.models import (
 )
 from customers.rules.orders import PRICE_PLACES, QUANTITY_PLACES, RATE_PLACES
 from tenants.api.fields import Exact, Moment, Money, Record, Ref, Strict
-from tenants.api.resources import Name, Outcome, WritableResource
+from tenants.api.resources import Name, Outcome, Resource, WritableResource
 from tenants.api.schema import bodies
 from tenants.context import current_tenant
 from tenants.filters import id_number
 from tenants.models import Member
 from tenants.permissions import SEES_ALL, Role
+from tenants.querysets import last_night
 
 
 def customers_of(member: Member) -> QuerySet[Any]:
@@ -133,6 +134,24 @@ class CustomerSerializer(Record):
             "id", "name", "country", "city", "industry", "owner_a", "owner_b", "tags", "external_ids", "since",
             "closed_on", "note", "created_at", "updated_at",
         ]  # fmt: skip
+
+
+class OfTheNight(Resource):
+    """What the night has made of each customer, read only; the address has the customer's id.
+
+    Serializers find the night's day as `as_of` in their context, None before the first one.
+    """
+
+    orderings: ClassVar[tuple[str, ...]] = ("customer_id", "-customer_id")
+    key = "customer_id"
+    lookup_url_kwarg = "customer"
+
+    def detailed(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return with_external_ids(rows)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        night = last_night() if self.member_or_none else None
+        return super().get_serializer_context() | {"as_of": night.for_date if night else None}
 
 
 class CustomerViewSet(WritableResource):

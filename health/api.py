@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers.api import OfCustomerSerializer, with_external_ids
+from customers.api import OfCustomerSerializer, OfTheNight
 from health.filters import HealthFilter
 from health.models import Band, HealthScore
 from health.rules.policy import HealthPolicy
 from health.rules.receipt import Receipt, ReceiptLine
 from tenants.api.fields import Money
-from tenants.api.resources import Resource
 from tenants.api.schema import bodies
 from tenants.base import POINTS
 from tenants.context import current_tenant
 from tenants.policies import active_policy
-from tenants.querysets import last_night
 
 # The facts of a line that are money.
 _MONEY = {("spend_trend", "recent"), ("spend_trend", "before")}
@@ -108,23 +105,13 @@ class HealthDetailSerializer(HealthSerializer):
         fields = [*HealthSerializer.Meta.fields, "receipt"]
 
 
-class HealthViewSet(Resource):
+class HealthViewSet(OfTheNight):
     """Health scores of today; one customer's with its receipt. The address has the customer's id."""
 
     resource = "scores"
     queryset: Any = HealthScore.objects
     serializer_class = HealthSerializer
     filterset_class = HealthFilter
-    orderings: ClassVar[tuple[str, ...]] = ("customer_id", "-customer_id")
-    key = "customer_id"
-    lookup_url_kwarg = "customer"
-
-    def detailed(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return with_external_ids(rows)
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        night = last_night() if self.member_or_none else None
-        return super().get_serializer_context() | {"as_of": night.for_date if night else None}
 
     @bodies(responses=HealthDetailSerializer)
     def retrieve(self, request: Request, **_address: str) -> Response:

@@ -6,20 +6,17 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers.api import OfCustomerSerializer, with_external_ids
+from customers.api import OfCustomerSerializer, OfTheNight
 from segmentation.filters import StandingFilter
 from segmentation.models import Segment, Standing, Tier, TierChange
 from tenants.api.fields import Money
-from tenants.api.resources import Resource
 from tenants.api.schema import bodies
 from tenants.base import POINTS
 from tenants.context import current_tenant
-from tenants.querysets import last_night
 
 
 class StandingSerializer(OfCustomerSerializer):
@@ -80,7 +77,7 @@ class StandingDetailSerializer(StandingSerializer):
         fields = [*StandingSerializer.Meta.fields, "history"]
 
 
-class StandingViewSet(Resource):
+class StandingViewSet(OfTheNight):
     """Tiers and segments of today; one customer's with its history. The address has the customer's id."""
 
     resource = "tiers"
@@ -88,15 +85,6 @@ class StandingViewSet(Resource):
     serializer_class = StandingSerializer
     filterset_class = StandingFilter
     orderings: ClassVar[tuple[str, ...]] = ("customer_id", "-customer_id", "monetary", "-monetary")
-    key = "customer_id"
-    lookup_url_kwarg = "customer"
-
-    def detailed(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return with_external_ids(rows)
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        night = last_night() if self.member_or_none else None
-        return super().get_serializer_context() | {"as_of": night.for_date if night else None}
 
     @bodies(responses=StandingDetailSerializer)
     def retrieve(self, request: Request, **_address: str) -> Response:
