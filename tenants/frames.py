@@ -156,14 +156,13 @@ def merge_frame(
     *,
     keys: Sequence[str],
     constants: dict[str, Any] | None = None,
-    ignore: Sequence[str] = (),
     insert: bool = True,
 ) -> Merged:
     """Make the table's rows equal to the frame's, in one transaction, writing only those that differ.
 
     `keys` identify a row inside the tenant and must be unique there; the frame's columns are database
-    columns. `constants` are put into rows that are written (a policy version, say) and, like the columns
-    named in `ignore`, do not by themselves make a row differ. Rows that the frame does not have stay;
+    columns. `constants` are put into rows that are written (a policy version, say); they do not by themselves
+    make a row differ. Rows that the frame does not have stay;
     with `insert=False` rows that the table does not have are left out.
 
     Raises ValueError when the frame names a row twice.
@@ -175,15 +174,14 @@ def merge_frame(
     quote = connection.ops.quote_name
     table, fixed = quote(model._meta.db_table), constants or {}
     values = [name for name in frame.columns if name not in keys]
-    compared = [name for name in values if name not in ignore]
     with connection.cursor() as cursor:
         _stage(cursor, frame)
         updated = 0
-        if compared:
+        if values:
             match = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in keys)
             sets = [f"{quote(n)} = {_cast(model, n)}" for n in values] + [f"{quote(n)} = %s" for n in fixed]
-            ours = ", ".join(f"t.{quote(n)}" for n in compared)
-            theirs = ", ".join(_cast(model, n) for n in compared)
+            ours = ", ".join(f"t.{quote(n)}" for n in values)
+            theirs = ", ".join(_cast(model, n) for n in values)
             cursor.execute(
                 f"UPDATE {table} t SET {', '.join(sets)} FROM {_STAGING} s "
                 f"WHERE t.tenant_id = %s AND {match} AND ({ours}) IS DISTINCT FROM ({theirs})",
