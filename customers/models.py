@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -39,6 +40,15 @@ class TouchKind(models.TextChoices):
     MESSAGE = "message", _("Automatic message")
 
 
+class Growth(models.TextChoices):
+    """How much more a customer could buy, as a person sees it."""
+
+    UNKNOWN = "", pgettext_lazy("growth", "not known")
+    LOW = "low", pgettext_lazy("growth", "low")
+    MEDIUM = "medium", pgettext_lazy("growth", "medium")
+    HIGH = "high", pgettext_lazy("growth", "high")
+
+
 class Tag(TenantModel):
     """A word that people put on customers."""
 
@@ -68,6 +78,14 @@ class Customer(TenantModel):
         Member, models.PROTECT, null=True, blank=True, related_name="covered_customers", verbose_name=_("B owner")
     )
     tags = models.ManyToManyField(Tag, through="CustomerTag", blank=True, verbose_name=_("tags"))
+    # The potential, as a person sees it: the place in its industry, and how much more it could buy.
+    industry_position = models.PositiveSmallIntegerField(
+        _("industry position"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(5)],
+        help_text=_("1 to 5; 5 leads its industry."),
+    )  # fmt: skip
+    growth_potential = models.CharField(
+        _("growth potential"), max_length=6, choices=Growth.choices, blank=True, default="", db_default=""
+    )
     since = models.DateField(_("customer since"), null=True, blank=True)
     closed_on = models.DateField(_("closed on"), null=True, blank=True)
     note = models.TextField(_("note"), blank=True)
@@ -353,6 +371,48 @@ class Complaint(TenantModel):
 
     def __str__(self) -> str:
         return self.topic
+
+
+class Evidence(TenantModel):
+    """What shows that a customer is worth more than its money: one fact, with its day and who noted it."""
+
+    class Kind(models.TextChoices):
+        REFERRAL = "referral", _("Referral")
+        ENDORSEMENT = "endorsement", _("Endorsement")
+        BENCHMARK = "benchmark", _("Benchmark customer")
+        CO_DEVELOPMENT = "co_development", _("Co-development")
+        CLUSTER = "cluster", _("Industry cluster")
+
+    customer = TenantForeignKey(Customer, models.CASCADE, related_name="evidence", verbose_name=_("customer"))
+    kind = models.CharField(_("kind"), max_length=14, choices=Kind.choices)
+    on = models.DateField(_("day"))
+    note = models.CharField(_("what happened"), max_length=300, blank=True)
+    # Of a referral: the customer who came; what it buys is counted for the one who sent it.
+    referred = TenantForeignKey(
+        Customer, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("who came")
+    )
+    member = TenantForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by"))
+    source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
+    external_id = models.CharField(_("external id"), max_length=100, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[Any] = manager(OfCustomerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                "tenant", "source", "external_id", name="evidence_external_id_uniq", condition=~models.Q(external_id="")
+            )
+        ]
+        indexes: ClassVar[list[Any]] = [
+            # A customer's evidence, newest first.
+            models.Index(fields=["tenant", "customer", "-on"], name="evidence_of_customer"),
+            models.Index(fields=["tenant", "updated_at", "id"], name="evidence_by_update"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.on}"
 
 
 class Import(TenantModel):

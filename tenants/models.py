@@ -167,6 +167,9 @@ class Member(TenantModel):
     user = models.ForeignKey(User, models.PROTECT, related_name="memberships")
     role = models.CharField(_("role"), max_length=20, choices=Role.choices)
     team = TenantForeignKey(Team, models.SET_NULL, null=True, blank=True, related_name="members")
+    weekly_capacity = models.PositiveSmallIntegerField(
+        _("touches a week"), null=True, blank=True, help_text=_("Empty: as many as the policy says.")
+    )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

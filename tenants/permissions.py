@@ -18,19 +18,25 @@ class Role(models.TextChoices):
     INTEGRATION = "integration", _("Integration")
 
 
-_FACTS = ("customers", "contacts", "products", "orders", "interactions", "complaints")
+_FACTS = ("customers", "contacts", "products", "orders", "interactions", "complaints", "evidence")
 _READ_FACTS = frozenset(f"{fact}:read" for fact in _FACTS)
 _WRITE_FACTS = frozenset(f"{fact}:write" for fact in _FACTS)
-_READ_DERIVED = frozenset({"tiers:read", "scores:read", "follow-ups:read", "alerts:read"})
+_READ_DERIVED = frozenset(
+    {"tiers:read", "values:read", "segments:read", "cross-sell:read", "scores:read", "follow-ups:read", "alerts:read"}
+)
 
 _ACCOUNT_MANAGER = (
     _READ_FACTS
     | _READ_DERIVED
-    | {"customers:write", "contacts:write", "interactions:write", "complaints:write"}
-    | {"customers:export", "follow-ups:write", "policy:read"}
+    | {"customers:write", "contacts:write", "interactions:write", "complaints:write", "evidence:write"}
+    | {"customers:export", "follow-ups:write", "segments:write", "policy:read"}
 )
-_TEAM_LEAD = _ACCOUNT_MANAGER | {"follow-ups:assign", "imports:read", "runs:read", "policy:write", "members:read"}
-_EXECUTIVE = _READ_FACTS | _READ_DERIVED | {"customers:export", "runs:read", "policy:read", "members:read"}
+_TEAM_LEAD = _ACCOUNT_MANAGER | {
+    "follow-ups:assign", "imports:read", "runs:read", "policy:write", "tiers:write", "members:read",
+}  # fmt: skip
+_EXECUTIVE = _READ_FACTS | _READ_DERIVED | {
+    "customers:export", "segments:write", "runs:read", "policy:read", "members:read",
+}  # fmt: skip
 _INTEGRATION = _READ_FACTS | _WRITE_FACTS | _READ_DERIVED | {"follow-ups:write", "imports:read", "imports:write"}
 _ADMIN = _TEAM_LEAD | _WRITE_FACTS | {"imports:write", "members:write", "tokens:write", "runs:write", "events:read"}
 

@@ -14,7 +14,7 @@ from customers import models as facts
 from followups.models import FollowUp
 from health.models import HealthHistory, HealthScore
 from risk.models import Alert
-from segmentation.models import Standing, TierChange
+from segmentation import models as worth
 from tenants import models as house
 
 DAY = dt.date(2026, 11, 2)
@@ -44,6 +44,10 @@ def order() -> facts.Order:
 def member() -> house.Member:
     user = house.User.objects.create_user(f"{new()}@example.org", name="Row")
     return house.Member.objects.create(user=user, role="executive")
+
+
+def saved_segment() -> worth.SavedSegment:
+    return worth.SavedSegment.objects.create(name=new(), member=member(), is_shared=True)
 
 
 def run() -> house.Run:
@@ -79,13 +83,36 @@ ROWS: dict[str, Callable[[], Any]] = {
     ),
     "customers.Interaction": lambda: facts.Interaction.objects.create(customer=customer(), channel="phone"),
     "customers.Complaint": lambda: facts.Complaint.objects.create(customer=customer(), topic="row"),
+    "customers.Evidence": lambda: facts.Evidence.objects.create(customer=customer(), kind="endorsement", on=DAY),
     "customers.Import": lambda: facts.Import.objects.create(kind="orders", filename="row", path="row"),
     "customers.ColumnMapping": lambda: facts.ColumnMapping.objects.create(kind="orders", headers=new()),
-    "segmentation.Standing": lambda: Standing.objects.create(
+    "segmentation.Standing": lambda: worth.Standing.objects.create(
         customer=customer(), frequency=1, monetary=Decimal(1), policy_version=1
     ),
-    "segmentation.TierChange": lambda: TierChange.objects.create(
+    "segmentation.TierChange": lambda: worth.TierChange.objects.create(
         customer=customer(), on=DAY, after="gold", policy_version=1
+    ),
+    "segmentation.TierPin": lambda: worth.TierPin.objects.create(
+        customer=customer(), tier="gold", reason="row", until=DAY
+    ),
+    "segmentation.LifetimeFit": lambda: worth.LifetimeFit.objects.create(
+        as_of=DAY + dt.timedelta(days=next(_numbers)), customers=1, repeaters=0, converged=False, policy_version=1
+    ),
+    "segmentation.Worth": lambda: worth.Worth.objects.create(
+        customer=customer(), valued_on=DAY, repeats=0, policy_version=1
+    ),
+    "segmentation.SavedSegment": saved_segment,
+    "segmentation.SegmentMember": lambda: worth.SegmentMember.objects.create(
+        segment=saved_segment(), customer=customer(), joined_on=DAY
+    ),
+    "segmentation.CrossSellRun": lambda: worth.CrossSellRun.objects.create(
+        as_of=DAY + dt.timedelta(days=next(_numbers)), level="category", customers=1, items=1, rules=1, policy_version=1
+    ),
+    "segmentation.CrossSellRule": lambda: worth.CrossSellRule.objects.create(
+        antecedent=new(), consequent=new(), customers=1, followed=1, support=1, confidence=1, lift=1, median_days=1
+    ),
+    "segmentation.SpecDrift": lambda: worth.SpecDrift.objects.create(
+        customer=customer(), ratio=0.5, products=3, since=DAY, policy_version=1
     ),
     "health.HealthScore": lambda: HealthScore.objects.create(
         customer=customer(),
