@@ -6,18 +6,20 @@ import datetime as dt
 
 import polars as pl
 
-from customers.frames import living_customers, order_days, window_sums
 from customers.models import Customer
+from segmentation.facts import tier_facts, tiers_in_force
+from segmentation.locks import lock_standings
 from segmentation.models import Standing, TierChange
 from segmentation.rules import rfm, tiers
 from segmentation.rules.policy import TierPolicy
 from tenants.context import current_tenant
-from tenants.frames import insert_frame, merge_frame, read_frame
+from tenants.frames import insert_frame, merge_frame
 from tenants.models import Event
 from tenants.policies import active_policy
 
 _COLUMNS = [
-    "customer_id", "last_order_on", "frequency", "monetary", "r", "f", "m", "segment", "tier", "below_since",
+    "customer_id", "first_order_on", "last_order_on", "returned_on", "frequency", "monetary", "r", "f", "m", "segment",
+    "tier", "by_wholesale", "by_callback", "by_sales_team", "below_since",
 ]  # fmt: skip
 
 
@@ -25,8 +27,10 @@ def run(as_of: dt.date) -> dict[str, int]:
     """Score and tier everybody as of a day; returns customers, scored (ever ordered), changed and moved."""
     policy = active_policy()
     rules = policy.section(TierPolicy)
-    scored = rfm.score(_facts(as_of, rules), as_of)
-    settled = tiers.settle(tiers.assign(scored, rules).join(_in_force(), on="customer_id", how="left"), rules, as_of)
+    lock_standings(alone=True)
+    scored = rfm.score(tier_facts(as_of, rules), as_of)
+    targets = tiers.assign(scored, rules, as_of)
+    settled = tiers.settle(targets.join(tiers_in_force(), on="customer_id", how="left"), rules, as_of)
     merged = merge_frame(
         Standing, settled.select(_COLUMNS), keys=["customer_id"], constants={"policy_version": policy.number}
     )
@@ -36,44 +40,20 @@ def run(as_of: dt.date) -> dict[str, int]:
     return {"customers": scored.height, "scored": int(ranked), "changed": merged.written, "moved": moved}
 
 
-def _facts(as_of: dt.date, rules: TierPolicy) -> pl.DataFrame:
-    window = window_sums({"window": (rfm.window_start(as_of, rules.window_months), as_of)})
-    last = order_days(as_of).group_by("customer_id").agg(last_order_on=pl.col("day").max())
-    return (
-        living_customers()
-        .select("customer_id")
-        .join(last, on="customer_id", how="left")
-        .join(window, on="customer_id", how="left")
-        .select(
-            "customer_id",
-            "last_order_on",
-            frequency=pl.col("window_orders").fill_null(0),
-            monetary=pl.col("window_net").fill_null(0),
-        )
-    )
-
-
-def _in_force() -> pl.DataFrame:
-    return read_frame(
-        "SELECT customer_id, tier, below_since FROM segmentation_standing WHERE tenant_id = %s",
-        [current_tenant().pk],
-        schema={"customer_id": pl.Int64, "tier": pl.String, "below_since": pl.Date},
-    )
-
-
 def _note_moves(moved: pl.DataFrame, as_of: dt.date, version: int) -> int:
     """Keep every move with the facts that decided; the first tier of a customer is history, not news."""
+    facts = pl.struct("move", "pin", pl.col("why").struct.unnest())
     changes = moved.select(
         "customer_id",
         before=pl.col("tier_before"),
         after=pl.col("tier"),
-        facts=pl.struct("move", pl.col("why").struct.unnest()).struct.json_encode(),
+        facts=facts.struct.json_encode(),
     )
-    added = insert_frame(TierChange, changes, constants={"on": as_of, "policy_version": version})
+    added = insert_frame(TierChange, changes, constants={"on": as_of, "policy_version": version}, strict=True)
     news = moved.filter(pl.col("move") != "start").select(
         "customer_id",
         object_id=pl.col("customer_id"),
-        changes=pl.struct(tier=pl.concat_list("tier_before", "tier")).struct.json_encode(),
+        changes=pl.struct(tier=pl.concat_list("tier_before", "tier"), facts=facts).struct.json_encode(),
     )
     tenant = current_tenant()
     insert_frame(

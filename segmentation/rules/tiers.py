@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from customers.rules.orders import MONEY_PLACES
 from segmentation.rules.policy import Scheme, TierPolicy
 from segmentation.rules.rfm import SEGMENTS
 from tenants.rules.columns import Schema, conform
@@ -27,7 +28,9 @@ SEGMENT_TIERS: Final[dict[str, str]] = {
 """The starter scheme: each RFM segment is a tier."""
 
 TIER_ORDER: Final[dict[Scheme, tuple[str, ...]]] = {
+    "wholesale": ("strategic", "key", "regular"),
     "callback": ("gold", "silver", "bronze"),
+    "sales-team": ("core", "potential", "basic"),
     "starter": tuple(SEGMENT_TIERS[segment] for segment in SEGMENTS),
 }
 """Each scheme's tiers, best first; to the left is a rise, to the right a fall.
@@ -35,6 +38,20 @@ TIER_ORDER: Final[dict[Scheme, tuple[str, ...]]] = {
 The starter order is money, then recency, then frequency: a big customer who sleeps stands above a small one
 who is awake.
 """
+
+BY_SCHEME: Final[dict[Scheme, str]] = {
+    "wholesale": "by_wholesale",
+    "callback": "by_callback",
+    "sales-team": "by_sales_team",
+    "starter": "by_starter",
+}
+"""The column of each scheme's answer."""
+
+GROWTH_POINTS: Final[dict[str, int]] = {"low": 1, "medium": 3, "high": 5}
+"""What growth potential counts in the potential score, on the scale of the industry position."""
+
+POINTS: Final = 10**MONEY_PLACES
+"""Points of money in a unit of currency."""
 
 SCORED: Final[Schema] = {
     "customer_id": pl.Int64,
@@ -45,6 +62,9 @@ SCORED: Final[Schema] = {
     "f": pl.Int8,
     "m": pl.Int8,
     "segment": pl.String,
+    "relation_since": pl.Date,
+    "industry_position": pl.Int8,
+    "growth_potential": pl.String,
 }
 
 STANDING: Final[Schema] = {
@@ -52,52 +72,140 @@ STANDING: Final[Schema] = {
     "tier": pl.String,
     "target": pl.String,
     "below_since": pl.Date,
+    "pin": pl.String,
 }
 
+_WORKING: Final = (
+    "ranked", "better_recency", "better_money", "better_score", "relation_years", "potential", "money", "total",
+    "brought_by_better",
+)  # fmt: skip
 
-def assign(scored: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
-    """Add `target`, the tier that the facts alone give, and `why`, the facts that decided.
 
-    `scored` is what `rfm.score` returns. A customer who never ordered has the target "" and no facts.
+def assign(scored: pl.DataFrame, policy: TierPolicy, as_of: dt.date) -> pl.DataFrame:
+    """Add the tier that the facts alone give by each scheme, `target`, the one of the policy's scheme, and `why`.
 
-    callback: gold is R among the best `gold_recency_best` % and M among the best `gold_money_best` %;
-    silver is not gold and R+F+M among the best `silver_best` %; bronze is everybody else. starter: the tier
-    is the RFM segment.
+    `scored` is what `rfm.score` returns, with relation_since (the day from which the relation counts),
+    industry_position (1 to 5 or null) and growth_potential ("low", "medium", "high"; "" or null: not known).
+    The schemes' columns are those of BY_SCHEME. A customer who never ordered has "" in each, and no `why`.
 
-    `why` is a struct of recency_days, frequency, monetary (points), r, f, m, segment, and the shares of
-    ranked customers who are strictly better by recency, money and R+F+M (percent, cut to two decimals, so
-    that a share printed as 20.00 is never below 20).
+    * wholesale: strategic is a relation of at least `strategic_years` and at least `strategic_money`; key is at
+      least `key_money`, or growth potential "high" and a relation of at least `key_years`; regular is everybody
+      else.
+    * callback: gold is R among the best `gold_recency_best` % and M among the best `gold_money_best` %; silver is
+      not gold and R+F+M among the best `silver_best` %; bronze is everybody else.
+    * sales-team: core are the fewest customers who bring `core_share` % of the money, and whoever brings as much
+      as the least of them; potential is not core and a potential of at least `potential_from`; basic is everybody
+      else. The money is the sum of what customers with positive net money brought: who has none or less than none
+      is never core, and credit notes of one do not make others smaller.
+    * starter: the tier is the RFM segment.
+
+    Years of a relation are whole calendar ones: what began on 29 February is a year old on 1 March of a common
+    year. Potential is the mean of what is known of the industry position and the points of growth.
+
+    `why` is a struct of all facts that decide by any scheme: recency_days, frequency, monetary (points), r, f, m,
+    segment, relation_since, relation_years, industry_position, growth_potential, potential; better_recency,
+    better_money and better_score, the shares of ranked customers who are strictly better by recency, money and
+    R+F+M; and better_share, the share of the money that strictly better customers bring. Shares are percent, cut
+    to two decimals, so that one printed as 20.00 is never below 20.
     """
     frame = conform(scored, SCORED)
     ordered = pl.col("recency_days").is_not_null()
-    total = (pl.col("r") + pl.col("f") + pl.col("m")).cast(pl.Int64)
     money = pl.when(ordered).then(pl.col("monetary").fill_null(0))
+    growth = pl.col("growth_potential").replace_strict(GROWTH_POINTS, default=None, return_dtype=pl.Float64)
     frame = frame.with_columns(
         ranked=ordered.sum().cast(pl.Int64),
         better_recency=_strictly_better(-pl.col("recency_days")),
         better_money=_strictly_better(money),
-        better_score=_strictly_better(total),
-    )
-    if policy.scheme == "callback":
-        gold = _in_best("better_recency", policy.gold_recency_best) & _in_best("better_money", policy.gold_money_best)
-        by_facts = (
-            pl.when(gold)
-            .then(pl.lit("gold"))
-            .when(_in_best("better_score", policy.silver_best))
-            .then(pl.lit("silver"))
-            .otherwise(pl.lit("bronze"))
-        )
-    else:
-        by_facts = pl.col("segment").replace_strict(SEGMENT_TIERS, default=None, return_dtype=pl.String)
+        better_score=_strictly_better((pl.col("r") + pl.col("f") + pl.col("m")).cast(pl.Int64)),
+        relation_years=_whole_years(pl.col("relation_since"), as_of),
+        potential=pl.mean_horizontal(pl.col("industry_position").cast(pl.Float64), growth),
+        money=money,
+        total=money.clip(lower_bound=0).sum(),
+    ).pipe(lambda rows: rows.join(_brought_by_better(rows), on="money", how="left", maintain_order="left"))
+    by_scheme: dict[Scheme, pl.Expr] = {
+        "wholesale": _wholesale(policy),
+        "callback": _callback(policy),
+        "sales-team": _sales_team(policy),
+        "starter": pl.col("segment").replace_strict(SEGMENT_TIERS, default=None, return_dtype=pl.String),
+    }
     shares = [
-        (pl.col(name) * 10_000 // pl.col("ranked") / 100).alias(name)
+        _percent(pl.col(name) * 10_000 // pl.col("ranked")).alias(name)
         for name in ("better_recency", "better_money", "better_score")
     ]
-    why = pl.struct("recency_days", "frequency", "monetary", "r", "f", "m", "segment", *shares)
-    return frame.with_columns(
-        target=pl.when(ordered).then(by_facts).otherwise(pl.lit(NO_TIER)),
-        why=pl.when(ordered).then(why),
-    ).drop("ranked", "better_recency", "better_money", "better_score")
+    # A firm's money in points times ten thousand is more than 64 bits hold.
+    cut = (pl.col("brought_by_better").cast(pl.Int128) * 10_000 // pl.col("total")).cast(pl.Int64)
+    why = pl.struct(
+        "recency_days", "frequency", "monetary", "r", "f", "m", "segment", "relation_since", "relation_years",
+        "industry_position", "growth_potential", "potential", *shares, _percent(cut).alias("better_share"),
+    )  # fmt: skip
+    return (
+        frame.with_columns(
+            pl.when(ordered).then(tier).otherwise(pl.lit(NO_TIER)).alias(BY_SCHEME[scheme])
+            for scheme, tier in by_scheme.items()
+        )
+        .with_columns(target=pl.col(BY_SCHEME[policy.scheme]), why=pl.when(ordered).then(why))
+        .drop(*_WORKING)
+    )
+
+
+def _wholesale(policy: TierPolicy) -> pl.Expr:
+    money, years = pl.col("money"), pl.col("relation_years")
+    promising = (pl.col("growth_potential") == "high") & (years >= policy.key_years)
+    return (
+        pl.when((years >= policy.strategic_years) & (money >= policy.strategic_money * POINTS))
+        .then(pl.lit("strategic"))
+        .when((money >= policy.key_money * POINTS) | promising)
+        .then(pl.lit("key"))
+        .otherwise(pl.lit("regular"))
+    )
+
+
+def _callback(policy: TierPolicy) -> pl.Expr:
+    gold = _in_best("better_recency", policy.gold_recency_best) & _in_best("better_money", policy.gold_money_best)
+    return (
+        pl.when(gold)
+        .then(pl.lit("gold"))
+        .when(_in_best("better_score", policy.silver_best))
+        .then(pl.lit("silver"))
+        .otherwise(pl.lit("bronze"))
+    )
+
+
+def _sales_team(policy: TierPolicy) -> pl.Expr:
+    # The share rounded up to a whole point, and multiplied after dividing: nothing overflows, nothing is lost.
+    hundredths, rest = pl.col("total") // 100, pl.col("total") % 100
+    share = hundredths * policy.core_share + (rest * policy.core_share + 99) // 100
+    return (
+        pl.when((pl.col("money") > 0) & (pl.col("brought_by_better") < share))
+        .then(pl.lit("core"))
+        .when(pl.col("potential") >= policy.potential_from)
+        .then(pl.lit("potential"))
+        .otherwise(pl.lit("basic"))
+    )
+
+
+def _brought_by_better(frame: pl.DataFrame) -> pl.DataFrame:
+    """For each amount of money, what all customers who bring strictly more bring together: money, brought_by_better."""
+    positive = pl.col("money").clip(lower_bound=0)
+    return (
+        frame.select("money")
+        .drop_nulls()
+        .group_by("money")
+        .agg(equal=positive.sum())
+        .sort("money", descending=True)
+        .select("money", brought_by_better=pl.col("equal").cum_sum() - pl.col("equal"))
+    )
+
+
+def _percent(hundredths: pl.Expr) -> pl.Expr:
+    # Polars divides by multiplying, and 9999 would become 99.99000000000001.
+    return (hundredths / 100).round(2)
+
+
+def _whole_years(since: pl.Expr, as_of: dt.date) -> pl.Expr:
+    """Calendar years from a day to `as_of`, none for a day yet to come; null for none."""
+    not_yet = since.dt.month().cast(pl.Int32) * 100 + since.dt.day() > as_of.month * 100 + as_of.day
+    return (as_of.year - since.dt.year() - not_yet.cast(pl.Int32)).clip(lower_bound=0)
 
 
 def _strictly_better(higher_is_better: pl.Expr) -> pl.Expr:
@@ -109,34 +217,42 @@ def _in_best(better: str, percent: int) -> pl.Expr:
 
 
 def settle(standing: pl.DataFrame, policy: TierPolicy, as_of: dt.date) -> pl.DataFrame:
-    """Decide who moves: a tier rises at once and falls only after `grace_days` below.
+    """Decide who moves: a pinned tier holds; else a tier rises at once and falls only after `grace_days` below.
 
-    `standing` has customer_id, tier (the one in force; "" or null: none yet), target (from `assign`) and
-    below_since (the first night on which the target was below the tier, null when it was not). Other
-    columns stay.
+    `standing` has customer_id, tier (the one in force; "" or null: none yet), target (from `assign`),
+    below_since (the first night on which the target was below the tier, null when it was not) and pin (the tier
+    that a person has fixed, null for none). Other columns stay.
+
+    A pin counts at once, up and down, also for a customer who never ordered. While it holds nobody is below
+    their tier: after its end the tier rises at once as ever, and the days of grace begin on the first night below
+    it. A pin to a tier that the policy's scheme does not have counts for nothing.
 
     Returns the rows with tier and below_since as they are from now on, and
 
     * `tier_before`: the tier in force until now, "" for none;
     * `changed`: whether the tier moved;
-    * `move`: "rise", "fall" (grace is over), "start" (first tier), "end" (no order is left), "scheme" (the
+    * `move`: "pin", "rise", "fall" (grace is over), "start" (first tier), "end" (no order is left), "scheme" (the
       tier in force is none of this policy's), or "" when it stays.
 
     A fall goes to tonight's target. Run again for the same night with its own result, it changes nothing.
     """
     rank = {code: place for place, code in enumerate(reversed(TIER_ORDER[policy.scheme]), start=1)}
     frame = conform(standing, STANDING).with_columns(
-        tier_before=pl.col("tier").fill_null(NO_TIER), target=pl.col("target").fill_null(NO_TIER)
+        tier_before=pl.col("tier").fill_null(NO_TIER),
+        target=pl.col("target").fill_null(NO_TIER),
+        pinned=pl.when(pl.col("pin").is_in(list(rank))).then("pin"),
     )
-    before, target = pl.col("tier_before"), pl.col("target")
+    before, target, pinned = pl.col("tier_before"), pl.col("target"), pl.col("pinned")
     held = before.replace_strict(rank, default=0, return_dtype=pl.Int32)
     earned = target.replace_strict(rank, default=0, return_dtype=pl.Int32)
     since = pl.col("below_since").fill_null(as_of)
     grace_over = (pl.lit(as_of) - since).dt.total_days() >= policy.grace_days
 
     frame = frame.with_columns(
-        move=pl.when(before == target)
+        move=pl.when(before == pl.coalesce(pinned, target))
         .then(pl.lit(""))
+        .when(pinned.is_not_null())
+        .then(pl.lit("pin"))
         .when(before == NO_TIER)
         .then(pl.lit("start"))
         .when(target == NO_TIER)
@@ -150,6 +266,6 @@ def settle(standing: pl.DataFrame, policy: TierPolicy, as_of: dt.date) -> pl.Dat
         .otherwise(pl.lit(""))
     ).with_columns(changed=pl.col("move") != "")
     return frame.with_columns(
-        tier=pl.when("changed").then(target).otherwise(before),
-        below_since=pl.when(~pl.col("changed") & (before != target)).then(since),
-    )
+        tier=pl.when("changed").then(pl.coalesce(pinned, target)).otherwise(before),
+        below_since=pl.when(pinned.is_null() & ~pl.col("changed") & (before != target)).then(since),
+    ).drop("pinned")

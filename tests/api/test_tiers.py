@@ -7,7 +7,7 @@ from django.utils import timezone
 from customers.models import Customer
 from segmentation.models import Standing, TierChange
 from tenants.context import tenant_scope
-from tenants.models import Run
+from tenants.models import Member, Run
 from tests.api.conftest import Caller, faults
 from tests.conftest import Cast
 
@@ -19,8 +19,9 @@ def gold(cast: Cast) -> Customer:
         customer.external_ids.create(source="erp", value="K-17")
         Run.objects.create(job="nightly", for_date="2026-11-20", status="done", finished_at=timezone.now())
         Standing.objects.create(
-            customer=customer, last_order_on=dt.date(2026, 11, 10), frequency=12, monetary=Decimal("6480.25"), r=5, f=4,
-            m=5, segment="111", tier="gold", policy_version=1,
+            customer=customer, first_order_on=dt.date(2026, 1, 7), last_order_on=dt.date(2026, 11, 10),
+            returned_on=dt.date(2026, 9, 1), frequency=12, monetary=Decimal("6480.25"), r=5, f=4, m=5, segment="111",
+            tier="gold", by_wholesale="regular", by_callback="gold", by_sales_team="core", policy_version=1,
         )  # fmt: skip
         for day, before, after in ((1, "", "silver"), (15, "silver", "gold")):
             TierChange.objects.create(
@@ -34,8 +35,10 @@ def test_lists_where_customers_stand_as_of_the_last_night(api: Caller, gold: Cus
     row = api.get("tiers").json()["results"][0]
     assert row == {
         "customer": str(gold.pk), "external_ids": [{"source": "erp", "external_id": "K-17"}], "as_of": "2026-11-20",
-        "tier": "gold", "segment": "111", "r": 5, "f": 4, "m": 5, "last_order_on": "2026-11-10", "recency_days": 10,
-        "frequency": 12, "monetary": "6480.25", "currency": "GBP", "below_since": None, "policy_version": 1,
+        "tier": "gold", "segment": "111", "stage": "won_back", "r": 5, "f": 4, "m": 5, "first_order_on": "2026-01-07",
+        "last_order_on": "2026-11-10", "returned_on": "2026-09-01", "recency_days": 10, "frequency": 12,
+        "monetary": "6480.25", "currency": "GBP", "by_wholesale": "regular", "by_callback": "gold",
+        "by_sales_team": "core", "below_since": None, "pin": None, "policy_version": 1,
     }  # fmt: skip
 
 
@@ -73,7 +76,13 @@ def test_filters_and_walks(api: Caller, cast: Cast, gold: Customer) -> None:
         second = api.get(first["next"]).json()
         assert len({row["customer"] for row in first["results"] + second["results"]}) == 4
         assert api.get(second["previous"]).json()["results"] == first["results"]
-    assert faults(api.get("tiers", tier="platinum")) == {"?tier": "invalid_choice"}
+    assert tiers(r=["4", "5"], m="5") == ["gold"]
+    assert tiers(r="4") == tiers(f="1") == []
+    assert tiers(stage=["new", "won_back"]) == ["gold"]
+    assert tiers(stage="prospect") == ["silver", "bronze", "bronze"]
+    assert tiers(pinned="true") == []
+    assert tiers(pinned="false", stage="won_back") == ["gold"]
+    assert faults(api.get("tiers", tier="platinum", r="6")) == {"?tier": "invalid_choice", "?r": "invalid_choice"}
 
 
 def test_is_as_visible_as_the_customer(call_as, cast: Cast, gold: Customer) -> None:
@@ -86,3 +95,52 @@ def test_is_as_visible_as_the_customer(call_as, cast: Cast, gold: Customer) -> N
 
 def test_has_none_before_the_first_night(api: Caller, cast: Cast) -> None:
     assert api.get(f"tiers/{cast.customer().pk}").status_code == 404
+
+
+PIN = {"tier": "silver", "reason": "Pays late", "until": "2026-12-31"}
+
+
+@pytest.fixture
+def friday(time_machine) -> None:
+    time_machine.move_to(dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC), tick=False)
+
+
+def test_pins_a_tier_and_ends_the_pin(call_as, cast: Cast, gold: Customer, friday: None) -> None:
+    lea = call_as(cast.lea)
+    answer = lea.post(f"tiers/{gold.pk}/pin", PIN)
+    assert (answer.status_code, answer["Outcome"]) == (200, "created")
+    assert (answer.json()["tier"], answer.json()["pin"]) == ("silver", PIN | {"member": str(cast.lea.pk)})
+    assert lea.post(f"tiers/{gold.pk}/pin", PIN)["Outcome"] == "unchanged"
+    listed = lea.get("tiers", pinned="true").json()["results"]
+    assert [(row["customer"], row["pin"]["until"]) for row in listed] == [(str(gold.pk), "2026-12-31")]
+    history = lea.get(f"tiers/{gold.pk}").json()["history"]
+    assert history[0]["facts"] == {"move": "pin", "pin": "silver", "reason": "Pays late", "until": "2026-12-31"}
+    answer = lea.post(f"tiers/{gold.pk}/unpin")
+    assert (answer["Outcome"], answer.json()["pin"], answer.json()["tier"]) == ("updated", None, "silver")
+    assert lea.post(f"tiers/{gold.pk}/unpin")["Outcome"] == "unchanged"
+
+
+def test_names_what_does_not_fit_in_a_pin(call_as, cast: Cast, gold: Customer, friday: None) -> None:
+    lea = call_as(cast.lea)
+    said = {"tier": "strategic", "reason": "x", "until": "2026-11-19"}
+    assert faults(lea.post(f"tiers/{gold.pk}/pin", said)) == {"#/tier": "not_in_scheme", "#/until": "in_the_past"}
+    wrong = faults(lea.post(f"tiers/{gold.pk}/pin", {"tier": "platinum", "why": "x"}))
+    assert wrong.keys() == {"#/tier", "#/reason", "#/until", "#/why"}
+    with tenant_scope(cast.tenant):
+        assert Standing.objects.get(customer=gold).tier == "gold"
+
+
+def test_lets_leads_and_administrators_pin_and_nobody_else(call_as, cast: Cast, gold: Customer, friday: None) -> None:
+    for member in (cast.ann, cast.eve, cast.ian):
+        assert call_as(member).post(f"tiers/{gold.pk}/pin", PIN).status_code == 403
+        assert call_as(member).post(f"tiers/{gold.pk}/unpin").status_code == 403
+    assert call_as(cast.ada).post(f"tiers/{gold.pk}/pin", PIN).status_code == 200
+    assert call_as(cast.ada, ("tiers:read",)).post(f"tiers/{gold.pk}/unpin").status_code == 403
+
+
+def test_does_not_pin_what_the_caller_does_not_see(call_as, cast: Cast, gold: Customer, friday: None) -> None:
+    with tenant_scope(cast.tenant):
+        Member.objects.filter(pk=cast.eve.pk).update(team=None)
+        Customer.objects.filter(pk=gold.pk).update(owner_a=cast.eve, owner_b=None)
+    assert call_as(cast.lea).post(f"tiers/{gold.pk}/pin", PIN).status_code == 404
+    assert call_as(cast.ada).post("tiers/999999/pin", PIN).status_code == 404
