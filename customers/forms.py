@@ -5,10 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from customers.models import Channel, Complaint, Contact, Customer, Import, Interaction, Order, Tag, TouchKind
+from customers.models import (
+    Channel,
+    Complaint,
+    Contact,
+    Customer,
+    Evidence,
+    ExternalId,
+    Growth,
+    Import,
+    Interaction,
+    Order,
+    Tag,
+    TouchKind,
+)
 from tenants.forms import SuggestInput, offer, suggest
 from tenants.models import Member
 
@@ -27,6 +42,26 @@ class CustomerForm(forms.Form):
     city = forms.CharField(label=_("City"), max_length=80, required=False)
     country = forms.CharField(label=_("Country"), max_length=60, required=False)
     industry = forms.CharField(label=_("Industry"), max_length=80, required=False)
+    industry_position = forms.TypedChoiceField(
+        label=_("Industry position"),
+        choices=[
+            ("", _("not known")),
+            (5, _("5, leads its industry")),
+            (4, "4"),
+            (3, _("3, in the middle")),
+            (2, "2"),
+            (1, _("1, at the edge")),
+        ],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+    growth_potential = forms.ChoiceField(
+        label=_("Growth potential"),
+        choices=Growth.choices,
+        required=False,
+        help_text=_("How much more it could buy. Position and growth decide tiers by potential."),
+    )
     since = forms.DateField(label=_("Customer since"), required=False, widget=_Date())
     closed_on = forms.DateField(
         label=_("Closed on"), required=False, widget=_Date(), help_text=_("A closed customer has no score any more.")
@@ -51,7 +86,17 @@ class CustomerForm(forms.Form):
 
     def __init__(self, *args: Any, customer: Customer | None = None, may_change_owners: bool, **kwargs: Any) -> None:
         if customer is not None:
-            plain = ("name", "city", "country", "industry", "since", "closed_on", "note")
+            plain = (
+                "name",
+                "city",
+                "country",
+                "industry",
+                "industry_position",
+                "growth_potential",
+                "since",
+                "closed_on",
+                "note",
+            )
             kwargs["initial"] = {field: getattr(customer, field) for field in plain} | {
                 "owner_a": customer.owner_a_id,
                 "owner_b": customer.owner_b_id,
@@ -159,6 +204,66 @@ class SolveForm(forms.Form):
         empty_value=None,
         required=False,
     )
+
+
+class EvidenceForm(forms.Form):
+    """What shows that a customer is worth more than its money. Without `evidence` it is a new piece."""
+
+    kind = forms.ChoiceField(label=_("Kind"), choices=Evidence.Kind.choices)
+    on = forms.DateField(label=_("Day"), widget=_Date())
+    referred = forms.CharField(
+        label=_("Who came"),
+        max_length=200,
+        required=False,
+        widget=SuggestInput(attrs={"data-wide": True}),
+        help_text=_("Of a referral: the new customer’s name or number. What it buys counts for who sent it."),
+    )
+    note = forms.CharField(
+        label=_("What happened"), max_length=300, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    NEWEST = 50  # who came is most often new
+    ALIKE = 10
+
+    def __init__(
+        self, *args: Any, customer: Customer, member: Member, evidence: Evidence | None = None, **kwargs: Any
+    ) -> None:
+        self.others = Customer.objects.visible_to(member).exclude(pk=customer.pk)
+        self.evidence = evidence
+        known = evidence.referred if evidence else None
+        if evidence is not None:
+            kwargs["initial"] = {
+                "kind": evidence.kind,
+                "on": evidence.on,
+                "note": evidence.note,
+                "referred": known.name if known else "",
+            }
+        else:
+            kwargs["initial"] = {"on": timezone.localdate()}
+        super().__init__(*args, **kwargs)
+        if known and not self.others.filter(pk=known.pk).exists():
+            del self.fields["referred"]  # a colleague's customer: it stays as it is
+        else:
+            newest = self.others.order_by("-created_at", "-pk").values_list("name", flat=True)
+            suggest(self, "referred", newest[: self.NEWEST])
+
+    def clean_referred(self) -> Customer | None:
+        """The customer who is meant: by its whole name, or by its number in another system."""
+        text: str = self.cleaned_data["referred"].strip()
+        if not text:
+            return None
+        if self.evidence and self.evidence.referred and text == self.evidence.referred.name:
+            return self.evidence.referred
+        numbered = ExternalId.objects.filter(customer_id=OuterRef("pk"), value__iexact=text)
+        found = list(self.others.filter(Q(search_name=text.lower()) | Exists(numbered))[:2])
+        if len(found) == 1:
+            meant: Customer = found[0]
+            return meant
+        if found:
+            raise ValidationError(_("Several customers are called so: write the number of the one you mean."))
+        alike = self.others.named_like(text).order_by("search_name", "pk").values_list("name", flat=True)
+        suggest(self, "referred", alike[: self.ALIKE])
+        raise ValidationError(_("None of the customers you see has this name or number. Similar names are offered."))
 
 
 class UploadForm(forms.Form):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from customers.models import Channel, Contact, Import, Interaction, Order, TouchKind
+from customers.models import Channel, Contact, Growth, Import, Interaction, Order, TouchKind
 from customers.rules import orders as rules
 
 if TYPE_CHECKING:
@@ -142,6 +142,16 @@ _CONSENTS = Choice(
         Contact.Consent.WITHDRAWN: ("no", "否", "撤回", "已撤回", "不同意"),
     }
 )
+_POSITIONS = Choice(
+    {
+        "1": ("marginal", "落后"),
+        "2": ("below average", "跟随"),
+        "3": ("average", "中等", "一般"),
+        "4": ("strong", "领先"),
+        "5": ("leader", "龙头", "领军"),
+    }
+)
+_GROWTH = Choice({Growth.LOW: ("低",), Growth.MEDIUM: ("middle", "中"), Growth.HIGH: ("高",)})
 
 _CUSTOMER = Field(
     "customer", _("Customer number"), Text(100), required=True,
@@ -187,6 +197,10 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         _COUNTRY,
         Field("city", _("City"), Text(80), headers=("town", "城市", "所在城市")),
         Field("industry", _("Industry"), Text(80), headers=("sector", "行业", "所属行业")),
+        Field("industry_position", _("Industry position"), _POSITIONS,
+              headers=("position in industry", "行业地位", "行业位置")),
+        Field("growth_potential", _("Growth potential"), _GROWTH,
+              headers=("growth", "potential", "增长潜力", "成长潜力", "成长性")),
         Field("owner_a", _("A owner"), MemberEmail(),
               headers=("owner", "account manager", "A角", "负责人", "客户经理")),
         Field("owner_b", _("B owner"), MemberEmail(), headers=("cover", "deputy", "B角", "协办人", "备岗")),

@@ -47,6 +47,8 @@ _CUSTOMER: Final = {
     "country": Column(""),
     "city": Column(""),
     "industry": Column(""),
+    "industry_position": Column(None),
+    "growth_potential": Column(""),
     "owner_a_id": Column(None),
     "owner_b_id": Column(None),
     "since": Column(None),
@@ -57,6 +59,7 @@ _CUSTOMER: Final = {
 def merge_customers(rows: pl.DataFrame, work: Work) -> Merged:
     """Upsert customers by their external id."""
     rows = rows.rename({"owner_a": "owner_a_id", "owner_b": "owner_b_id"})
+    rows = rows.with_columns(pl.col("industry_position").cast(pl.Int16))
     records = _records(rows, "customer", [*_CUSTOMER, "tags"])
     ids = customer_ids(records["customer"], work.source).rename({"customer_id": "id"})
     records = records.join(ids, on="customer", how="left", maintain_order="left")

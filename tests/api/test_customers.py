@@ -212,3 +212,17 @@ def test_filters(api: Caller, cast: Cast) -> None:
     assert found(tag="north", owner_a=cast.bo.pk) == set()
     assert faults(api.get("customers", tag="west")) == {"?tag": "invalid_choice"}
     assert faults(api.get("customers", owner_a="999999")) == {"?owner_a": "invalid_choice"}
+
+
+def test_takes_the_potential_and_notes_what_changed(api: Caller, cast: Cast) -> None:
+    made = api.post("customers", BROOK | {"industry_position": 4, "growth_potential": "medium"}).json()
+    assert (made["industry_position"], made["growth_potential"]) == (4, "medium")
+    one = f"customers/{made['id']}"
+    assert api.patch(one, {"industry_position": None, "growth_potential": "high"})["Outcome"] == "updated"
+    assert _events(cast)[-1][1] == {"industry_position": [4, None], "growth_potential": ["medium", "high"]}
+    assert api.patch(one, {"growth_potential": None}).json()["growth_potential"] == ""
+    rows = [BROOK | {"external_ids": [], "source": "erp", "external_id": "K-17", "industry_position": 5}]
+    assert api.post("customers/batch", {"mode": "partial", "rows": rows}).json()["results"][0]["status"] == "updated"
+    assert api.get(one).json()["industry_position"] == 5
+    wrong = faults(api.patch(one, {"industry_position": 6, "growth_potential": "endless"}))
+    assert wrong == {"#/industry_position": "max_value", "#/growth_potential": "invalid_choice"}

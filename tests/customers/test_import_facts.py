@@ -125,3 +125,22 @@ def test_imports_interactions_by_number_or_by_what_they_are(cast, deliver, huaxi
         assert (first.member, first.note) == (cast.ann, "called back")
         assert (second.direction, second.kind, second.answered, second.solved) == ("inbound", "deep_talk", False, True)
         assert second.at == dt.datetime(2026, 3, 2, 11, tzinfo=dt.UTC)
+
+
+def test_imports_the_potential_by_number_or_in_words_of_either_language(cast, deliver, why):
+    text = (
+        "客户编号,名称,行业地位,增长潜力\n1,Huaxin,5,高\n2,Nord,龙头,medium\n3,Sud,Average,\n4,Ost,,LOW\n5,West,6,\n"
+        "6,Best,0,great\n"
+    )
+    row = deliver(text, kind="customers")
+    assert counts(row) == (6, 2, 4, 0, 0)
+    assert why(row) == [
+        (6, "行业地位", "“6” is none of: 1, 2, 3, 4, 5."),
+        (7, "行业地位", "“0” is none of: 1, 2, 3, 4, 5."),
+    ]
+    with tenant_scope(cast.tenant):
+        known = Customer.objects.order_by("name").values_list("name", "industry_position", "growth_potential")
+        assert list(known) == [("Huaxin", 5, "high"), ("Nord", 5, "medium"), ("Ost", None, "low"), ("Sud", 3, "")]
+    assert counts(deliver("customer,growth\n1,\n2,high\n", kind="customers")) == (2, 0, 0, 1, 1)
+    with tenant_scope(cast.tenant):
+        assert Customer.objects.get(name="Huaxin").growth_potential == "high"

@@ -1,6 +1,7 @@
 """It: adding and changing customers, contacts, talks and complaints, as a page and in the dialog."""
 
 import datetime as dt
+import re
 
 import pytest
 
@@ -154,6 +155,20 @@ def test_changes_a_customer(cast, ann, customer, stored):
     row = stored(Customer)[0]
     assert (row.name, row.city, row.note, row.owner_a_id) == ("Huaxin", "Foshan", "Likes oolong", cast.ann.pk)
     assert stored(Event, object_type="customer")[-1].changes["city"] == ["", "Foshan"]
+
+
+def test_asks_for_the_potential_and_shows_it(ann, customer, stored):
+    fields = {"name": customer.name, "industry_position": "4", "growth_potential": "high"}
+    page = text(ann.post(f"/acme/customers/{customer.pk}/edit/", fields, follow=True))
+    assert "4 of 5" in page
+    row = stored(Customer)[0]
+    assert (row.industry_position, row.growth_potential) == (4, "high")
+    page = text(ann.get(f"/acme/customers/{customer.pk}/edit/"))
+    assert re.findall(r'<option value="(\w+)" *selected', page) == ["4", "high"]
+    ann.post(f"/acme/customers/{customer.pk}/edit/", {"name": customer.name})
+    assert (stored(Customer)[0].industry_position, stored(Customer)[0].growth_potential) == (None, "")
+    page = text(ann.post(f"/acme/customers/{customer.pk}/edit/", fields | {"industry_position": "9"}))
+    assert "is-invalid" in page
 
 
 def test_moves_open_follow_ups_when_a_lead_changes_the_owner(cast, sign_in, customer, stored):
