@@ -1,7 +1,8 @@
-"""The API of the facts: customers, contacts, products, orders, interactions, complaints."""
+"""The API of the facts: customers, contacts, products, orders, interactions, complaints, evidence."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from customers.filters import (
     ComplaintFilter,
     ContactFilter,
     CustomerFilter,
+    EvidenceFilter,
     InteractionFilter,
     OrderFilter,
     ProductFilter,
@@ -29,6 +31,7 @@ from customers.models import (
     Contact,
     Customer,
     CustomerTag,
+    Evidence,
     ExternalId,
     Interaction,
     Order,
@@ -66,6 +69,11 @@ def colleagues(_member: Member) -> QuerySet[Any]:
     """The members that a member may refer to: all active ones."""
     rows: QuerySet[Any] = Member.objects.filter(is_active=True)
     return rows
+
+
+def _by(member: Member, fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields of what somebody did: a person who writes it down did it, unless they say who did."""
+    return fields if member.role == Role.INTEGRATION else {"member": member, **fields}
 
 
 NAMED: Mapping[str, str] = {"source": "source", "external_id": "external_id"}
@@ -131,8 +139,8 @@ class CustomerSerializer(Record):
     class Meta:
         model = Customer
         fields = [
-            "id", "name", "country", "city", "industry", "owner_a", "owner_b", "tags", "external_ids", "since",
-            "closed_on", "note", "created_at", "updated_at",
+            "id", "name", "country", "city", "industry", "industry_position", "growth_potential", "owner_a", "owner_b",
+            "tags", "external_ids", "since", "closed_on", "note", "created_at", "updated_at",
         ]  # fmt: skip
 
 
@@ -149,9 +157,14 @@ class OfTheNight(Resource):
     def detailed(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return with_external_ids(rows)
 
-    def get_serializer_context(self) -> dict[str, Any]:
+    @property
+    def as_of(self) -> dt.date | None:
+        """The day of the last night; None before the first, and while the schema is drawn."""
         night = last_night() if self.member_or_none else None
-        return super().get_serializer_context() | {"as_of": night.for_date if night else None}
+        return night.for_date if night else None
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return super().get_serializer_context() | {"as_of": self.as_of}
 
 
 class CustomerViewSet(WritableResource):
@@ -440,17 +453,13 @@ class InteractionViewSet(WritableResource):
     orderings: ClassVar[tuple[str, ...]] = ("updated_at", "-updated_at", "at", "-at")
 
     def create_row(self, fields: dict[str, Any]) -> Interaction:
-        return services.log_interaction(**self._by_caller(fields))
+        return services.log_interaction(**_by(self.member, fields))
 
     def patch_row(self, row: Any, fields: dict[str, Any]) -> Outcome:
         return services.patch_interaction(interaction=row, **fields)
 
     def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[Interaction, Outcome]:
-        return services.upsert_interaction(source=source, external_id=external_id, **self._by_caller(fields))
-
-    def _by_caller(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """A person who writes a contact down had it, unless they say who did."""
-        return fields if self.member.role == Role.INTEGRATION else {"member": self.member, **fields}
+        return services.upsert_interaction(source=source, external_id=external_id, **_by(self.member, fields))
 
 
 # ── complaints ──────────────────────────────────────────────────────────────
@@ -504,3 +513,47 @@ class ComplaintViewSet(WritableResource):
         given = how.validated_data
         outcome = services.solve_complaint(complaint=row, at=given.get("solved_at"), first_time=given.get("first_time"))
         return self.one(self.get_queryset().get(pk=row.pk), outcome=outcome)
+
+
+# ── evidence ────────────────────────────────────────────────────────────────
+
+
+class EvidenceSerializer(Record):
+    """What shows that a customer is worth more than its money; `referred` is who came of a referral."""
+
+    customer = Ref(customers_of, NAMED_CUSTOMER)
+    referred = Ref(customers_of, NAMED_CUSTOMER, required=False, allow_null=True)
+    member = Ref(colleagues, NAMED_MEMBER, required=False, allow_null=True)
+
+    class Meta:
+        model = Evidence
+        fields = [
+            "id", "customer", "source", "external_id", "kind", "on", "note", "referred", "member", "created_at",
+            "updated_at",
+        ]  # fmt: skip
+
+
+class EvidenceViewSet(WritableResource):
+    """Evidence of indirect and strategic value: referrals, endorsements, benchmark customers and the like."""
+
+    resource = "evidence"
+    queryset: Any = Evidence.objects
+    serializer_class = EvidenceSerializer
+    filterset_class = EvidenceFilter
+    orderings: ClassVar[tuple[str, ...]] = ("updated_at", "-updated_at", "on", "-on")
+
+    def create_row(self, fields: dict[str, Any]) -> Evidence:
+        return services.add_evidence(**_by(self.member, fields))
+
+    def patch_row(self, row: Any, fields: dict[str, Any]) -> Outcome:
+        return services.change_evidence(evidence=row, **fields)
+
+    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[Evidence, Outcome]:
+        return services.upsert_evidence(source=source, external_id=external_id, **_by(self.member, fields))
+
+    @bodies(responses={204: None})
+    @action(detail=True, methods=["post"], url_path="delete")
+    def remove(self, request: Request, pk: str) -> Response:
+        """Take evidence back that turned out to be wrong."""
+        services.delete_evidence(evidence=self.get_object())
+        return Response(status=204)

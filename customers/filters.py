@@ -14,6 +14,7 @@ from customers.models import (
     Contact,
     Customer,
     CustomerTag,
+    Evidence,
     Interaction,
     Order,
     Product,
@@ -113,4 +114,17 @@ class ComplaintFilter(StrictFilterSet):
 
     class Meta:
         model = Complaint
+        fields: list[str] = []
+
+
+class EvidenceFilter(StrictFilterSet):
+    customer = IdFilter(field_name="customer_id", label=_("Customer"))
+    referred = IdFilter(field_name="referred_id", label=_("Who came"))
+    kind = filters.MultipleChoiceFilter(choices=Evidence.Kind.choices, label=_("Kind"))
+    since = filters.DateFilter(field_name="on", lookup_expr="gte", label=_("On or after"))
+    until = filters.DateFilter(field_name="on", lookup_expr="lte", label=_("On or before"))
+    updated_since = updated_since()
+
+    class Meta:
+        model = Evidence
         fields: list[str] = []

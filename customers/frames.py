@@ -38,6 +38,26 @@ def living_customers() -> pl.DataFrame:
     )
 
 
+def relations(closed_since: dt.date | None = None) -> pl.DataFrame:
+    """customer_id, since, industry_position (1 to 5 or null) and growth_potential ("" if not known); no closed ones.
+
+    With `closed_since`, customers closed on that day or after it are among them: they were not then.
+    """
+    return read_frame(
+        """
+        SELECT id, since, industry_position, growth_potential FROM customers_customer
+        WHERE tenant_id = %s AND (closed_on IS NULL OR closed_on >= %s) ORDER BY id
+        """,
+        [current_tenant().pk, closed_since or dt.date.max],
+        schema={
+            "customer_id": pl.Int64,
+            "since": pl.Date,
+            "industry_position": pl.Int8,
+            "growth_potential": pl.String,
+        },
+    )
+
+
 def order_days(as_of: dt.date) -> pl.DataFrame:
     """customer_id and day, a row for each day before `as_of` on which a customer placed an order.
 
@@ -95,6 +115,58 @@ def window_sums(windows: Mapping[str, Window]) -> pl.DataFrame:
     return read_frame(sql, params, schema={"customer_id": pl.Int64} | dict.fromkeys(columns, pl.Int64))
 
 
+def first_day_money(as_of: dt.date) -> pl.DataFrame:
+    """customer_id and first_net (points): net money of the first order day before `as_of`, its credit notes deducted."""
+    tenant_id = current_tenant().pk
+    return read_frame(
+        """
+        SELECT o.customer_id, sum(o.net)::bigint
+        FROM (
+            SELECT customer_id, min(placed_on) AS day FROM customers_order
+            WHERE tenant_id = %s AND status = 'placed' AND kind = 'order' AND placed_on < %s GROUP BY customer_id
+        ) first
+        JOIN customers_order o ON o.tenant_id = %s AND o.customer_id = first.customer_id AND o.placed_on = first.day
+        WHERE o.status = 'placed'
+        GROUP BY o.customer_id
+        """,
+        [tenant_id, as_of, tenant_id],
+        schema={"customer_id": pl.Int64, "first_net": pl.Int64},
+    )
+
+
+def days_late(as_of: dt.date, orders: int = 5) -> pl.DataFrame:
+    """customer_id and days_late: the median of due day → paid day over the last `orders` paid before `as_of`.
+
+    Below 0 is early. Orders without a due day or not yet paid, and credit notes, are left out.
+    """
+    return read_frame(
+        """
+        SELECT customer_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY paid_on - due_on)
+        FROM (
+            SELECT customer_id, paid_on, due_on,
+                   row_number() OVER (PARTITION BY customer_id ORDER BY paid_on DESC, id DESC) AS place
+            FROM customers_order
+            WHERE tenant_id = %s AND status = 'placed' AND kind = 'order' AND due_on IS NOT NULL AND paid_on < %s
+        ) paid
+        WHERE place <= %s GROUP BY customer_id
+        """,
+        [current_tenant().pk, as_of, orders],
+        schema={"customer_id": pl.Int64, "days_late": pl.Float64},
+    )
+
+
+def evidence(window: Window) -> pl.DataFrame:
+    """evidence_id, customer_id, kind and referred_id (null: nobody named) of the evidence of a window, in its order."""
+    return read_frame(
+        """
+        SELECT id, customer_id, kind, referred_id FROM customers_evidence
+        WHERE tenant_id = %s AND "on" >= %s AND "on" < %s ORDER BY customer_id, "on", id
+        """,
+        [current_tenant().pk, *window],
+        schema={"evidence_id": pl.Int64, "customer_id": pl.Int64, "kind": pl.String, "referred_id": pl.Int64},
+    )
+
+
 def category_counts(windows: Mapping[str, Window]) -> pl.DataFrame:
     """customer_id, and for each named window the number of categories bought; credit notes do not count.
 
@@ -121,6 +193,67 @@ def category_counts(windows: Mapping[str, Window]) -> pl.DataFrame:
     first, last = min(w[0] for w in windows.values()), max(w[1] for w in windows.values())
     params += [tenant_id, tenant_id, tenant_id, first, last]
     return read_frame(sql, params, schema={"customer_id": pl.Int64} | dict.fromkeys(windows, pl.Int32))
+
+
+def first_purchases(window: Window, *, by_category: bool) -> pl.DataFrame:
+    """customer_id, item and day: when each customer first bought each item in the window, as lists of orders say.
+
+    An item is "#" and the product's id; by category it is the category, and a product without one stays an
+    item of its own. Lines of placed orders with a quantity above nothing; closed customers' orders count.
+    """
+    tenant_id = current_tenant().pk
+    bought = read_frame(
+        """
+        SELECT o.customer_id, l.product_id, min(o.placed_on)
+        FROM customers_order o
+        JOIN customers_orderline l ON l.tenant_id = %s AND l.order_id = o.id
+        WHERE o.tenant_id = %s AND o.status = 'placed' AND o.kind = 'order' AND l.quantity > 0
+          AND o.placed_on >= %s AND o.placed_on < %s
+        GROUP BY o.customer_id, l.product_id
+        """,
+        [tenant_id, tenant_id, *window],
+        schema={"customer_id": pl.Int64, "product_id": pl.Int64, "day": pl.Date},
+    )
+    name = "COALESCE(NULLIF(category, ''), '#' || id)" if by_category else "'#' || id"
+    items = read_frame(
+        f"SELECT id, {name} FROM customers_product WHERE tenant_id = %s",
+        [tenant_id],
+        schema={"product_id": pl.Int64, "item": pl.String},
+    )
+    named = bought.join(items.cast({"item": pl.Categorical}), on="product_id").select("customer_id", "item", "day")
+    return named.group_by("customer_id", "item").agg(pl.col("day").min()) if by_category else named
+
+
+def order_sizes(split: dt.date, days: int) -> pl.DataFrame:
+    """customer_id, product_id, before, now and money: each article that a customer bought on both sides of a day.
+
+    before and now are the median quantities of a line in the `days` before `split` and from it on (ten
+    thousandths, as the table has them); money is what both spans brought (points). Lines of placed orders
+    with a quantity above nothing.
+    """
+    tenant_id, span = current_tenant().pk, dt.timedelta(days=days)
+    return read_frame(
+        """
+        SELECT o.customer_id, l.product_id,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY l.quantity) FILTER (WHERE o.placed_on < %s),
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY l.quantity) FILTER (WHERE o.placed_on >= %s),
+               sum(l.money)
+        FROM customers_order o
+        JOIN customers_orderline l ON l.tenant_id = %s AND l.order_id = o.id
+        WHERE o.tenant_id = %s AND o.status = 'placed' AND o.kind = 'order' AND l.quantity > 0
+          AND o.placed_on >= %s AND o.placed_on < %s
+        GROUP BY o.customer_id, l.product_id
+        HAVING min(o.placed_on) < %s AND max(o.placed_on) >= %s
+        """,
+        [split, split, tenant_id, tenant_id, split - span, split + span, split, split],
+        schema={
+            "customer_id": pl.Int64,
+            "product_id": pl.Int64,
+            "before": pl.Float64,
+            "now": pl.Float64,
+            "money": pl.Int64,
+        },
+    )
 
 
 def last_touches(as_of: dt.date) -> pl.DataFrame:

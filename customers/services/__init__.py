@@ -23,6 +23,13 @@ from customers.services.customers import (
     set_owners,
     upsert_customer,
 )
+from customers.services.evidence import (
+    EvidenceFields,
+    add_evidence,
+    change_evidence,
+    delete_evidence,
+    upsert_evidence,
+)
 from customers.services.interactions import InteractionFields, log_interaction, patch_interaction, upsert_interaction
 from customers.services.orders import Article, Line, OrderFields, create_order, many_orders, patch_order, upsert_order
 from customers.services.products import ProductFields, create_product, patch_product, upsert_product
@@ -33,6 +40,7 @@ __all__ = [
     "ComplaintFields",
     "ContactFields",
     "CustomerFields",
+    "EvidenceFields",
     "InteractionFields",
     "Line",
     "Name",
@@ -40,11 +48,14 @@ __all__ = [
     "Outcome",
     "OwnerFields",
     "ProductFields",
+    "add_evidence",
     "add_external_id",
     "any_of",
+    "change_evidence",
     "create_customer",
     "create_order",
     "create_product",
+    "delete_evidence",
     "log_interaction",
     "many_orders",
     "open_complaint",
@@ -59,6 +70,7 @@ __all__ = [
     "upsert_complaint",
     "upsert_contact",
     "upsert_customer",
+    "upsert_evidence",
     "upsert_interaction",
     "upsert_order",
     "upsert_product",

@@ -30,6 +30,8 @@ class CustomerFields(OwnerFields, total=False):
     country: str
     city: str
     industry: str
+    industry_position: int | None
+    growth_potential: str
     since: dt.date | None
     closed_on: dt.date | None
     note: str

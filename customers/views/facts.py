@@ -1,9 +1,10 @@
-"""Forms over the customer page: contacts, talks, complaints."""
+"""Forms over the customer page: contacts, talks, complaints, evidence."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -12,9 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from customers import services
-from customers.forms import ComplaintForm, ContactForm, LogForm, SolveForm
-from customers.models import Complaint, Contact, Customer
+from customers.forms import ComplaintForm, ContactForm, EvidenceForm, LogForm, SolveForm
+from customers.models import Complaint, Contact, Customer, Evidence
 from tenants.pages import FormPage
+from tenants.templatetags.perennial import day
 
 
 class _OfCustomer(FormPage):
@@ -45,7 +47,7 @@ class LogContact(_OfCustomer):
         return _("Log a contact with %(name)s") % {"name": self.customer}
 
     def form(self, data: Any = None, files: Any = None) -> LogForm:
-        return LogForm(data, customer=self.customer)
+        return LogForm(data, customer=self.customer, initial={"topic": self.request.GET.get("topic", "")})
 
     def save(self, form: LogForm) -> HttpResponse:
         services.log_interaction(customer=self.customer, member=self.member, **form.cleaned_data)
@@ -137,3 +139,68 @@ class ComplaintSolve(_OfCustomer):
     def save(self, form: SolveForm) -> HttpResponse:
         services.solve_complaint(complaint=self.complaint, **form.cleaned_data)
         return self.saved(_("The complaint is solved."))
+
+
+class EvidenceAdd(_OfCustomer):
+    """Something that shows what the customer is worth beside its money."""
+
+    permission = "evidence:write"
+    submit = gettext_lazy("Add")
+
+    def title(self) -> str:
+        return _("Evidence of the value of %(name)s") % {"name": self.customer}
+
+    def form(self, data: Any = None, files: Any = None) -> EvidenceForm:
+        return EvidenceForm(data, customer=self.customer, member=self.member)
+
+    def save(self, form: EvidenceForm) -> HttpResponse:
+        services.add_evidence(customer=self.customer, member=self.member, **form.cleaned_data)
+        return self.saved(_("The evidence is written down. The next night counts it."))
+
+
+class _OfEvidence(_OfCustomer):
+    permission = "evidence:write"
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        rows = Evidence.objects.visible_to(self.member).select_related("customer", "referred")
+        found: Evidence = get_object_or_404(rows, pk=self.kwargs["pk"])
+        return found
+
+    @cached_property
+    def customer(self) -> Customer:
+        return self.evidence.customer
+
+    def words(self) -> str:
+        return _("%(kind)s of %(day)s") % {"kind": self.evidence.get_kind_display(), "day": day(self.evidence.on)}
+
+
+class EvidenceEdit(_OfEvidence):
+    """Change what was written down."""
+
+    def title(self) -> str:
+        return self.words()
+
+    def form(self, data: Any = None, files: Any = None) -> EvidenceForm:
+        return EvidenceForm(data, customer=self.customer, member=self.member, evidence=self.evidence)
+
+    def save(self, form: EvidenceForm) -> HttpResponse:
+        services.change_evidence(evidence=self.evidence, **form.cleaned_data)
+        return self.saved(_("%(what)s is saved.") % {"what": self.words()})
+
+
+class EvidenceDelete(_OfEvidence):
+    """Take evidence back that turned out to be wrong, once that is confirmed."""
+
+    submit = gettext_lazy("Delete")
+
+    def title(self) -> str:
+        return _("Delete “%(what)s”?") % {"what": self.words()}
+
+    def form(self, data: Any = None, files: Any = None) -> forms.Form:
+        return forms.Form(data)
+
+    def save(self, form: forms.Form) -> HttpResponse:
+        words = self.words()
+        services.delete_evidence(evidence=self.evidence)
+        return self.saved(_("%(what)s is deleted.") % {"what": words})
