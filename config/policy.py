@@ -1,10 +1,71 @@
-"""The sections of the policy, in the order of the house."""
+"""The sections of the policy, in the order in which people read them, and what must hold between them."""
 
-from followups.rules.policy import CadencePolicy
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, cast
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from customers.models import TouchKind
+from dashboards.receipts import NAMES
+from followups.reasons import touches_words
+from followups.rules.policy import CadencePolicy, Period
 from health.rules.policy import HealthPolicy
 from risk.rules.policy import RiskPolicy
-from segmentation.rules.policy import TierPolicy
-from tenants.policies import register
+from segmentation.models import Tier
+from segmentation.rules.policy import CrossSellPolicy, TierPolicy, ValuePolicy
+from segmentation.rules.tiers import TIER_ORDER
+from tenants.policies import register, register_check
+from tenants.policy_words import PACK_LABELS
+from tenants.rules.sections import Misfit, PolicySection, gettext_noop
 
-for section in (TierPolicy, HealthPolicy, CadencePolicy, RiskPolicy):
-    register(section)
+TIERS: Final[Mapping[str, str | Promise]] = {code: label for code, label in Tier.choices if code}
+PERIODS: Final[Mapping[Period, str | Promise]] = {
+    "week": pgettext_lazy("period", "a week"),
+    "month": pgettext_lazy("period", "a month"),
+    "quarter": pgettext_lazy("period", "a quarter"),
+    "half_year": pgettext_lazy("period", "half a year"),
+    "year": pgettext_lazy("period", "a year"),
+}
+LEVELS: Final[Mapping[str, str | Promise]] = {
+    "category": gettext_lazy("categories"),
+    "product": gettext_lazy("products"),
+}
+
+register(TierPolicy, {"scheme": PACK_LABELS})
+register(HealthPolicy, {"indicators": NAMES})
+register(
+    CadencePolicy,
+    {"tiers": TIERS, "kind": dict(TouchKind.choices), "per": cast(Mapping[str, str], PERIODS)},
+    {"tiers": touches_words},
+)
+register(RiskPolicy, {"top_tiers": TIERS})
+register(ValuePolicy, {"tier_weights": TIERS})
+register(CrossSellPolicy, {"level": LEVELS})
+
+
+def tiers_are_of_the_scheme(sections: Mapping[str, PolicySection]) -> Iterator[Misfit]:
+    """Every tier that a section names is one of the scheme in force.
+
+    A cadence or an alert for a tier that nobody has would be a rule that silently does nothing. When the scheme
+    changes, `switch_pack` brings all of them along.
+    """
+    scheme = cast(TierPolicy, sections[TierPolicy.section]).scheme
+    named = {
+        (CadencePolicy.section, "tiers"): cast(CadencePolicy, sections[CadencePolicy.section]).tiers,
+        (RiskPolicy.section, "top_tiers"): cast(RiskPolicy, sections[RiskPolicy.section]).top_tiers,
+        (ValuePolicy.section, "tier_weights"): cast(ValuePolicy, sections[ValuePolicy.section]).tier_weights,
+    }
+    template = gettext_noop("the tiers in force have no {tier}; there are: {tiers}")
+    for path, tiers in named.items():
+        for tier in tiers:
+            if tier not in TIER_ORDER[scheme]:
+                place = (*path, tier) if isinstance(tiers, Mapping) else path
+                yield Misfit(
+                    place, "tier_not_of_scheme", template, {"tier": tier, "tiers": ", ".join(TIER_ORDER[scheme])}
+                )
+
+
+register_check(tiers_are_of_the_scheme)

@@ -10,12 +10,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers.api import CustomerViewSet, OfCustomerSerializer, with_external_ids
+from customers.api import OfCustomerSerializer, with_external_ids
 from customers.models import Channel, Customer, TouchKind
 from followups import services
 from followups.filters import FollowUpFilter
 from followups.models import FollowUp
 from followups.reasons import phrase
+from segmentation.api_cross_sell import OfferedCustomerViewSet
 from tenants.api.fields import Day, Moment, Strict
 from tenants.api.resources import Resource
 from tenants.api.schema import bodies
@@ -119,7 +120,7 @@ class FollowUpViewSet(Resource):
         return self.one(changed, outcome="updated" if change.events else "unchanged")
 
 
-class OwnedCustomerViewSet(CustomerViewSet):
+class OwnedCustomerViewSet(OfferedCustomerViewSet):
     """Customers; when one changes hands, its open follow-ups go along."""
 
     def hand_over(self, customer: Customer, owners: dict[str, Any]) -> None:

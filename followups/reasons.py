@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import datetime as dt
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from pydantic import ValidationError
 
 from customers.models import TouchKind
-from followups.rules.policy import PERIOD_DAYS, Period
+from followups.rules.policy import PERIOD_DAYS, Period, Touch
 
 if TYPE_CHECKING:
     from followups.models import FollowUp
@@ -51,8 +52,8 @@ def phrase(follow_up: FollowUp, today: dt.date) -> str:
     """Why the follow-up is here, as of `today`.
 
     `facts` by rule. cadence:<kind>: every_days. signal:order_silence: since (ISO date of the last order) and
-    own_gap (days, or null). signal:contact_silence: since. manual: text. A fact that is missing makes the
-    phrase shorter, never a hole.
+    own_gap (days, or null). signal:contact_silence: since. signal:spec_drift: ratio (now ÷ before). manual:
+    text. A fact that is missing makes the phrase shorter, never a hole.
     """
     facts, rule = follow_up.facts, follow_up.rule
     if rule.startswith(CADENCE):
@@ -101,6 +102,22 @@ def _cadence(kind: str, days: int | None) -> str:
     return sentence % {"kind": kind, "days": days}
 
 
+def touches_words(touches: Sequence[Mapping[str, Any]]) -> str:
+    """The touches of a tier, as the policy's document has them: "Monthly deep talk, quarterly report".
+
+    What is not a valid touch reads as its kind alone.
+    """
+    return ", ".join(_touch(each) for each in touches) if touches else "–"
+
+
+def _touch(said: Mapping[str, Any]) -> str:
+    try:
+        touch = Touch.model_validate(said)
+    except ValidationError:
+        return str(said.get("kind", ""))
+    return _cadence(str(TouchKind(touch.kind).label), touch.interval_days)
+
+
 def _since(facts: Mapping[str, Any], today: dt.date) -> int | None:
     since = facts.get("since")
     return (today - dt.date.fromisoformat(since)).days if since else None
@@ -125,7 +142,15 @@ def _contact_silence(facts: Mapping[str, Any], today: dt.date) -> str:
     return ngettext("No contact for %(days)d day", "No contact for %(days)d days", days) % {"days": days}
 
 
+def _spec_drift(facts: Mapping[str, Any], _today: dt.date) -> str:
+    ratio = facts.get("ratio")
+    if not ratio:
+        return _("Order sizes shrink")
+    return _("Order sizes at %(percent)d %% of before") % {"percent": round(ratio * 100)}
+
+
 _SIGNALS: Final[Mapping[str, Callable[[Mapping[str, Any], dt.date], str]]] = {
     "order_silence": _order_silence,
     "contact_silence": _contact_silence,
+    "spec_drift": _spec_drift,
 }

@@ -7,13 +7,11 @@ can be undone by `undo` with the ids of those events. Raising and withdrawing in
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.formats import date_format
@@ -27,7 +25,7 @@ from followups.querysets import FollowUpQuerySet
 from followups.reasons import CADENCE, asks_for_contact
 from followups.rules.policy import CadencePolicy
 from tenants.context import current_tenant
-from tenants.events import acting_member, changes_of, record
+from tenants.events import acting, changes_of, record
 from tenants.models import Event, Member
 from tenants.policies import active_policy
 
@@ -73,7 +71,7 @@ def complete(*, follow_up: FollowUp, member: Member) -> Change:
 
     Doing again what the member has done changes nothing. Raises AlreadyClosed when somebody else closed it.
     """
-    with _acting(member):
+    with acting(member):
         row = _lock_one(follow_up)
         if row.status == FollowUp.Status.DONE and row.closed_by_id == member.pk:
             return Change()
@@ -83,7 +81,7 @@ def complete(*, follow_up: FollowUp, member: Member) -> Change:
 
 def complete_many(*, ids: Collection[int], seen: int, member: Member) -> Change:
     """Mark the follow-ups `ids` done, of which the member saw `seen`. Raises Refused when that has changed."""
-    with _acting(member):
+    with acting(member):
         return _close(_lock_seen(ids, seen, member), member)
 
 
@@ -93,7 +91,7 @@ def snooze(*, follow_up: FollowUp, member: Member, until: dt.date, reason: str) 
     Raises Refused, in words, for a day that is not after today or too far, without a reason, and for a
     follow-up of a severe alert; AlreadyClosed for one that is closed.
     """
-    with _acting(member):
+    with acting(member):
         row = _lock_one(follow_up)
         _check_open(row, member)
         return _snooze([row], until, reason)
@@ -104,7 +102,7 @@ def snooze_many(*, ids: Collection[int], seen: int, member: Member, until: dt.da
 
     Raises Refused as `snooze` does, when none is left, and when what was seen has changed.
     """
-    with _acting(member):
+    with acting(member):
         return _snooze(_lock_seen(ids, seen, member), until, reason)
 
 
@@ -114,7 +112,7 @@ def reassign(*, follow_up: FollowUp, member: Member, assignee: Member) -> Change
     Who may assign, to anybody; others to the customer's A or B owner. Raises Refused otherwise, and
     AlreadyClosed for one that is closed.
     """
-    with _acting(member):
+    with acting(member):
         row = _lock_one(follow_up)
         _check_open(row, member)
         return _reassign([row], member, assignee)
@@ -125,7 +123,7 @@ def reassign_many(*, ids: Collection[int], seen: int, member: Member, assignee: 
 
     Raises Refused when none is left, and when what was seen has changed.
     """
-    with _acting(member):
+    with acting(member):
         return _reassign(_lock_seen(ids, seen, member), member, assignee)
 
 
@@ -146,7 +144,7 @@ def log_contact(
     same kind are satisfied by it and close too. The same contact sent twice is logged once. Raises
     AlreadyClosed when somebody else closed the follow-up; `anyway` then logs the contact all the same.
     """
-    with _acting(member):
+    with acting(member):
         row = _lock_one(follow_up)
         note = note.strip()
         if len(note) > NOTE_LENGTH:
@@ -168,7 +166,7 @@ def undo(*, events: Sequence[int], member: Member) -> Change:
     A contact that was logged with it is removed. Undoing twice changes nothing. Raises Refused when somebody
     has changed a follow-up since: then nothing is taken back.
     """
-    with _acting(member):
+    with acting(member):
         found = list(Event.objects.filter(pk__in=events, object_type="followup").order_by("-pk"))
         if not found or len(found) != len(set(events)):
             raise Refused(_("There is nothing to undo."), code="unknown")
@@ -190,7 +188,7 @@ def change_owner(*, customer: Customer, owner_a: Member | None, owner_b: Member 
 
     Returns the follow-ups that moved. Raises ValidationError as customers.services.set_owners does.
     """
-    with _acting(member):
+    with acting(member):
         moves = {customer.owner_a_id: owner_a} if customer.owner_a != owner_a else {}
         if customer.owner_b_id and customer.owner_b != owner_b and customer.owner_b_id not in moves:
             moves[customer.owner_b_id] = owner_b or owner_a
@@ -213,17 +211,6 @@ class _Said(TypedDict):
 
 
 # ── what the verbs share ────────────────────────────────────────────────────
-
-
-@contextmanager
-def _acting(member: Member) -> Iterator[None]:
-    """One transaction whose events name the member, also when no request has said who is at work."""
-    token = acting_member.set(member)
-    try:
-        with transaction.atomic():
-            yield
-    finally:
-        acting_member.reset(token)
 
 
 def _visible(member: Member) -> FollowUpQuerySet:

@@ -82,6 +82,18 @@ def tenant_scope(tenant: Tenant) -> Iterator[Tenant]:
 
 
 @contextmanager
+def only_reading() -> Iterator[None]:
+    """A stretch of the scope in which the database itself refuses every write; afterwards it takes them again.
+
+    What tries to write raises django.db.InternalError. Raises NoTenant when no scope is open.
+    """
+    current_tenant()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")  # ends with the savepoint
+        yield
+
+
+@contextmanager
 def across_tenants(reason: str, *, user: User) -> Iterator[None]:
     """The one way out of a tenant: a person's own memberships, wherever they are. Reads only.
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from followups.rules.policy import KINDS, CadencePolicy, Kind
+from followups.rules.policy import AUTOMATIC, KINDS, CadencePolicy, Kind
 from tenants.rules.columns import Schema, conform
 
 FIRST: Final = "start"
@@ -33,8 +33,8 @@ def plan(customers: pl.DataFrame, touched: pl.DataFrame, policy: CadencePolicy) 
     """One row per customer and kind that the customer's tier has a cadence for: the frame that `due` reads.
 
     `customers`: customer_id, tier, since (the day the customer came under this cadence). `touched`:
-    customer_id, kind, last_touch_on; several rows of a customer and kind count as their latest. Customers
-    whose tier has no cadence have no rows.
+    customer_id, kind, last_touch_on; several rows of a customer and kind count as their latest. Automatic kinds
+    are nobody's work: they, and customers whose tier has no cadence beside them, have no rows.
     """
     wanted = intervals(policy).select("tier", "kind")
     latest = conform(touched, TOUCHED).group_by("customer_id", "kind").agg(pl.col("last_touch_on").max())
@@ -96,7 +96,7 @@ def next_touch(tier: str, touched: Mapping[str, dt.date], policy: CadencePolicy)
     coming = [
         (touched[touch.kind] + dt.timedelta(days=touch.interval_days), touch.kind)
         for touch in policy.tiers.get(tier, ())
-        if touch.kind in touched
+        if touch.kind in touched and touch.kind not in AUTOMATIC
     ]
     if not coming:
         return None
@@ -105,8 +105,13 @@ def next_touch(tier: str, touched: Mapping[str, dt.date], policy: CadencePolicy)
 
 
 def intervals(policy: CadencePolicy) -> pl.DataFrame:
-    """tier, kind and interval (days), one row per touch of the policy."""
-    rows = [(tier, touch.kind, touch.interval_days) for tier, touches in policy.tiers.items() for touch in touches]
+    """tier, kind and interval (days), one row per touch of the policy that a person does."""
+    rows = [
+        (tier, touch.kind, touch.interval_days)
+        for tier, touches in policy.tiers.items()
+        for touch in touches
+        if touch.kind not in AUTOMATIC
+    ]
     return pl.DataFrame(rows, schema={"tier": pl.String, "kind": pl.String, "interval": pl.Int32}, orient="row")
 
 

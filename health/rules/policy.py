@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from tenants.rules.sections import PolicySection
+from tenants.rules.sections import PolicySection, gettext_noop, refusal
 
 Band = Literal["green", "yellow", "red", "none"]
 """A score's band; none: not enough data."""
@@ -38,17 +38,23 @@ class IndicatorRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    weight: int = Field(ge=0, le=100, description="share in the score; 0 switches the indicator off")
-    line: tuple[Point, ...] = Field(min_length=2, description="raw value and score, raw values rising")
+    weight: int = Field(
+        ge=0, le=100, title=gettext_noop("Weight"), description="share in the score; 0 switches the indicator off"
+    )
+    line: tuple[Point, ...] = Field(
+        min_length=2, max_length=20, title=gettext_noop("Line"), description="raw value and score, raw values rising"
+    )
 
     @field_validator("line")
     @classmethod
     def _line_goes_one_way(cls, line: tuple[Point, ...]) -> tuple[Point, ...]:
         if any(right <= left for (left, _), (right, _) in pairwise(line)):
-            raise ValueError("line: each raw value must be greater than the one before it")
+            raise refusal("line_not_rising", gettext_noop("each value must be greater than the one before it"))
         steps = [after - before for (_, before), (_, after) in pairwise(line)]
         if any(step > 0 for step in steps) and any(step < 0 for step in steps):
-            raise ValueError("line: scores must only rise or only fall, so that better is never worse")
+            raise refusal(
+                "line_turns", gettext_noop("scores must only rise or only fall, so that better is never worse")
+            )
         return line
 
 
@@ -74,36 +80,57 @@ class HealthPolicy(PolicySection):
     """Lines, weights, windows and bands of the health score. The packs do not differ."""
 
     section: ClassVar[str] = "health"
+    title: ClassVar[str] = gettext_noop("Health")
 
-    indicators: Mapping[str, IndicatorRule] = Field(default_factory=_shipped, description="all twelve, by key")
-    yellow: int = Field(40, ge=1, le=100, description="scores from here up are yellow, below red")
-    green: int = Field(70, ge=1, le=100, validate_default=True, description="scores from here up are green")
-    minimum_known: int = Field(3, ge=1, le=len(KEYS), description="known indicators that a score needs")
-    gaps: int = Field(12, ge=2, le=60, description="last gaps between order days behind indicators 1 and 2")
-    frequency_orders: int = Field(3, ge=2, le=60, description="order days that indicator 1 needs")
-    stability_orders: int = Field(5, ge=3, le=60, description="order days that indicator 2 needs")
-    spend_days: int = Field(90, ge=7, le=365, description="days of money looked at by indicator 3")
-    spend_before_days: int = Field(365, ge=30, le=1095, description="days before those, to compare with")
-    category_days: int = Field(180, ge=30, le=730, description="days of categories, and as many before them")
+    indicators: Mapping[str, IndicatorRule] = Field(
+        default_factory=_shipped, title=gettext_noop("Indicators"), description="all twelve, by key"
+    )
+    yellow: int = Field(
+        40, ge=1, le=100, title=gettext_noop("Yellow from a score of"), description="below, a score is red"
+    )
+    green: int = Field(70, ge=1, le=100, validate_default=True, title=gettext_noop("Green from a score of"))
+    minimum_known: int = Field(3, ge=1, le=len(KEYS), title=gettext_noop("Known indicators that a score needs"))
+    gaps: int = Field(12, ge=2, le=60, title=gettext_noop("Gaps between order days looked at, the last ones"))
+    frequency_orders: int = Field(3, ge=2, le=60, title=gettext_noop("Order days that order frequency needs"))
+    stability_orders: int = Field(5, ge=3, le=60, title=gettext_noop("Order days that order stability needs"))
+    spend_days: int = Field(
+        90, ge=7, le=365, title=gettext_noop("Spend trend: days now"), json_schema_extra={"unit": "days"}
+    )
+    spend_before_days: int = Field(
+        365, ge=30, le=1095, title=gettext_noop("Spend trend: days before, to compare with"),
+        json_schema_extra={"unit": "days"},
+    )  # fmt: skip
+    category_days: int = Field(
+        180, ge=30, le=730, title=gettext_noop("Categories bought: days now, and as many before"),
+        json_schema_extra={"unit": "days"},
+    )  # fmt: skip
 
     @field_validator("indicators")
     @classmethod
     def _all_twelve(cls, indicators: Mapping[str, IndicatorRule]) -> dict[str, IndicatorRule]:
         unknown = sorted(set(indicators) - set(KEYS))
         if unknown:
-            raise ValueError(f"indicators: there is no {', '.join(unknown)}")
+            raise refusal("unknown_indicators", gettext_noop("there is no {indicators}"), indicators=", ".join(unknown))
         missing = [key for key in KEYS if key not in indicators]
         if missing:
-            raise ValueError(f"indicators: {', '.join(missing)} must be there (weight 0 switches one off)")
+            raise refusal(
+                "missing_indicators",
+                gettext_noop("{indicators} must be there; the weight 0 switches one off"),
+                indicators=", ".join(missing),
+            )
         if not any(indicators[key].weight for key in ORDER_KEYS):
-            raise ValueError("indicators: at least one order indicator needs a weight above 0")
+            raise refusal("no_order_indicator", gettext_noop("at least one indicator of orders needs a weight above 0"))
         return {key: indicators[key] for key in KEYS}  # the database's JSON does not keep the order
 
     @field_validator("green")
     @classmethod
     def _green_above_yellow(cls, green: int, info: ValidationInfo) -> int:
         if green <= info.data.get("yellow", 0):
-            raise ValueError("green: must be above yellow")
+            raise refusal(
+                "green_not_above_yellow",
+                gettext_noop("must be above where yellow begins ({yellow}), else no score is yellow"),
+                yellow=info.data["yellow"],
+            )
         return green
 
     def band(self, score: int | None) -> Band:

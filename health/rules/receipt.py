@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, Literal, Self
@@ -17,6 +17,7 @@ from health.rules.indicators import (
     whole_score,
 )
 from health.rules.policy import KEYS, ORDER_KEYS, Band, HealthPolicy, Point
+from tenants.rules.shares import share_out
 
 Input = dt.date | int | float | None
 UnknownCode = Literal["needs_orders", "no_spend_before", "no_categories_before", "not_recorded", "switched_off"]
@@ -168,12 +169,12 @@ def _without_lift(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> R
         weights = [policy.indicators[key].weight for key in known]
         parts = [weight * points[key] for weight, key in zip(weights, known, strict=True)]
         score = whole_score(sum(parts), sum(weights))
-        shares = _share_out(parts, sum(weights) * THOUSANDTHS // 10)
+        shares = share_out(parts, sum(weights) * THOUSANDTHS // 10)
         contributions = dict(zip(known, shares, strict=True))
         # Remainders fall to other lines here than above; no contribution may be printed above its weight.
         full = [1000 * weight for weight in weights]
         owed = [share * sum(weights) > part for share, part in zip(shares, full, strict=True)]
-        effective = dict(zip(known, _share_out(full, sum(weights), first=owed), strict=True))
+        effective = dict(zip(known, share_out(full, sum(weights), first=owed), strict=True))
         rounding = _tenths(10 * score - sum(shares))
 
     return Receipt(
@@ -199,21 +200,6 @@ def _without_lift(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> R
         rounding=rounding,
         lift=None,
     )
-
-
-def _share_out(parts: Sequence[int], unit: int, *, first: Sequence[bool] = ()) -> list[int]:
-    """Whole numbers of `unit` near `parts`, whose sum is the parts' sum rounded half up.
-
-    Each part is cut, and what is then missing goes to the largest remainders; those marked in `first` come
-    before others. No number moves by a whole unit or more.
-    """
-    whole = [part // unit for part in parts]
-    missing = (2 * sum(parts) + unit) // (2 * unit) - sum(whole)
-    marks = first or [False] * len(parts)
-    by_claim = sorted(range(len(parts)), key=lambda i: (not marks[i], -(parts[i] % unit), i))
-    for i in by_claim[:missing]:
-        whole[i] += 1
-    return whole
 
 
 def _tenths(tenths: int) -> Decimal:

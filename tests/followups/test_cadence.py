@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from followups.rules.cadence import CUSTOMERS, TOUCHED, TOUCHES, due, offset_days, plan
+from followups.rules.cadence import CUSTOMERS, TOUCHED, TOUCHES, due, next_touch, offset_days, plan
 from followups.rules.policy import KINDS, CadencePolicy, Touch
 from followups.rules.ranking import LEVEL_WEIGHTS, Level, priority, priority_of, urgency
 
@@ -21,7 +21,8 @@ STARTER = CadencePolicy.pack("starter")
 BUSY = CadencePolicy(
     tiers={
         "gold": (Touch(kind="deep_talk", every_days=30), Touch(kind="review", times=1, per="quarter")),
-        "silver": (Touch(kind="message", every_days=1),),
+        "silver": (Touch(kind="report", every_days=1), Touch(kind="message", every_days=1)),
+        "bronze": (Touch(kind="message", every_days=1),),
     }
 )
 
@@ -92,7 +93,7 @@ def test_lists_just_what_is_due_and_each_rule_and_period_once(
         (customer, kind)
         for customer, tier, kind, ago, under in once.values()
         for touch in policy.tiers.get(tier, ())
-        if touch.kind == kind
+        if touch.kind == kind != "message"
         if (ago is not None and ago >= touch.interval_days) or (ago is None and under >= touch.interval_days)
     }
     listed = set(got.select("customer_id", "kind").rows())
@@ -131,7 +132,9 @@ def test_brings_all_first_touches_within_one_interval() -> None:
 
 def test_plans_a_row_for_each_kind_of_the_tier_with_the_latest_touch() -> None:
     customers = pl.DataFrame(
-        [(1, "gold", D), (2, "silver", D), (3, "", D), (4, "unheard", D)], schema=dict(CUSTOMERS), orient="row"
+        [(1, "gold", D), (2, "silver", D), (3, "", D), (4, "unheard", D), (5, "bronze", D)],
+        schema=dict(CUSTOMERS),
+        orient="row",
     )
     touched = pl.DataFrame(
         [
@@ -147,8 +150,19 @@ def test_plans_a_row_for_each_kind_of_the_tier_with_the_latest_touch() -> None:
     assert got == [
         (1, "gold", "deep_talk", None, D),
         (1, "gold", "review", D - dt.timedelta(3), D),
-        (2, "silver", "message", None, D),
+        (2, "silver", "report", None, D),
     ]
+
+
+def test_asks_nobody_for_an_automatic_message() -> None:
+    rows = touches(
+        (1, "silver", "message", 300, 900), (2, "silver", "report", 300, 900), (3, "basic", "message", 99, 99)
+    )
+    assert due(rows, BUSY, D)["kind"].to_list() == ["report"]
+    assert due(rows, CadencePolicy.pack("sales-team"), D).height == 0
+    touched = {"message": D - dt.timedelta(300), "report": D - dt.timedelta(3)}
+    assert next_touch("silver", touched, BUSY) == ("report", D - dt.timedelta(2))
+    assert next_touch("bronze", touched, BUSY) is None
 
 
 def test_finds_nothing_due_in_an_empty_tenant_or_without_a_cadence() -> None:

@@ -35,6 +35,8 @@ def said(rule, facts, kind="light_touch", day=TODAY):
         ("signal:order_silence", {}, "No order for long"),
         ("signal:contact_silence", {"since": "2026-11-19"}, "No contact for 1 day"),
         ("signal:contact_silence", {}, "No contact for long"),
+        ("signal:spec_drift", {"since": SINCE, "ratio": 0.618, "products": 4}, "Order sizes at 62 % of before"),
+        ("signal:spec_drift", {}, "Order sizes shrink"),
         ("manual", {"text": "Send the   colour proof"}, "Send the colour proof"),
         ("manual", {"text": ""}, "Light touch"),
         ("manual", {}, "Light touch"),

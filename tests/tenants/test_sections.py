@@ -13,12 +13,14 @@ from followups.rules.policy import KINDS, CadencePolicy, Touch
 from followups.rules.ranking import LEVEL_WEIGHTS
 from health.rules.policy import KEYS, HealthPolicy
 from risk.rules.policy import RiskPolicy
-from segmentation.rules.policy import TierPolicy
+from segmentation.rules.policy import CrossSellPolicy, TierPolicy, ValuePolicy
 from segmentation.rules.tiers import TIER_ORDER
 from tenants.rules.columns import conform
 from tenants.rules.sections import PACKS, PolicySection
 
-SECTIONS: list[type[PolicySection]] = [TierPolicy, HealthPolicy, CadencePolicy, RiskPolicy]
+SECTIONS: list[type[PolicySection]] = [
+    TierPolicy, ValuePolicy, CrossSellPolicy, HealthPolicy, CadencePolicy, RiskPolicy,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("pack", PACKS)
@@ -31,7 +33,7 @@ def test_survives_being_stored_as_json_whose_keys_are_sorted(section: type[Polic
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_names_the_packs_there_are_when_asked_for_another(section: type[PolicySection]) -> None:
-    with pytest.raises(ValueError, match="callback, starter"):
+    with pytest.raises(ValueError, match="wholesale, callback, sales-team, starter"):
         section.pack("platinum")
 
 
@@ -51,6 +53,8 @@ def test_is_whole_without_any_setting_and_refuses_settings_it_does_not_know(
         (TierPolicy, {"silver_best": 101}, "silver_best"),
         (TierPolicy, {"grace_days": -1}, "grace_days"),
         (TierPolicy, {"scheme": "platinum"}, "scheme"),
+        (TierPolicy, {"core_share": 100}, "core_share"),
+        (TierPolicy, {"potential_from": 5.5}, "potential_from"),
         (HealthPolicy, {"yellow": 80}, "green"),
         (HealthPolicy, {"indicators": {}}, "indicators"),
         (RiskPolicy, {"silence_days": 400}, "ignore_after_days"),
