@@ -115,6 +115,13 @@ _KINDS = (
                      "somebody wrote the same at the same moment: send it again."),
     ),
     Kind(
+        "stale",
+        412,
+        gettext_lazy("Somebody has changed it since you read it"),
+        gettext_lazy("The header If-Match does not name what is in force now; nothing was written. Read it again, "
+                     "look at what has changed, and send your change with the new ETag."),
+    ),
+    Kind(
         "too-large",
         413,
         gettext_lazy("The body is too large"),
@@ -127,10 +134,24 @@ _KINDS = (
         gettext_lazy("Send Content-Type: application/json."),
     ),
     Kind(
+        "invalid-policy",
+        422,
+        gettext_lazy("The policy does not work"),
+        gettext_lazy("Each entry of errors points at a setting, or at what is sent along with it. All of them are "
+                     "listed; nothing was written."),
+    ),
+    Kind(
         "not-written",
         424,
         gettext_lazy("Not written, because another row failed"),
         gettext_lazy("In the mode all_or_none one bad row keeps the others out. Mend it and send all of them again."),
+    ),
+    Kind(
+        "if-match-missing",
+        428,
+        gettext_lazy("Say what your change rests on"),
+        gettext_lazy("Send the header If-Match with the ETag of what you have read, so that nobody's change is "
+                     "overwritten unseen."),
     ),
     Kind(
         "too-many-requests",
@@ -175,6 +196,34 @@ class BadParameters(exceptions.APIException):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(_some_are_wrong(len(faults)))
         self.faults = faults
+
+
+class Unprocessable(exceptions.APIException):
+    """The body is well formed, and what it asks for does not work; `faults` are all that is wrong."""
+
+    status_code = 422
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(_some_are_wrong(len(faults)))
+        self.faults = faults
+
+
+class Stale(exceptions.APIException):
+    """If-Match names something else than what is there; `etag` is what is."""
+
+    status_code = 412
+
+    def __init__(self, etag: str) -> None:
+        super().__init__(_("If-Match would have to be %(etag)s.") % {"etag": etag})
+
+
+class IfMatchMissing(exceptions.APIException):
+    """A change without If-Match, where it must not overwrite what its writer has not seen."""
+
+    status_code = 428
+
+    def __init__(self) -> None:
+        super().__init__(_("The header If-Match is missing."))
 
 
 class TooLarge(exceptions.APIException):
@@ -225,6 +274,8 @@ def problem_of(error: Exception, base: str = "#") -> Problem | None:
         return _invalid(tuple(_of_detail(error.detail, base)))
     if isinstance(error, BadParameters):
         return _problem("bad-parameter", error.detail, faults=tuple(error.faults))
+    if isinstance(error, Unprocessable):
+        return _problem("invalid-policy", error.detail, faults=tuple(error.faults))
     if isinstance(error, exceptions.ParseError):
         return _problem("bad-json", error.detail)
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):

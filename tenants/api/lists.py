@@ -83,7 +83,11 @@ class KeysetPagination(pagination.BasePagination):
         resource = cast("Resource", view)
         if self.count_kind:
             self.count = _count(queryset, exact=self.count_kind == "exact")
-        rows = list(self._window(queryset, resource)[: self.limit + 1])
+        rows: list[Any] = []
+        for window in self._windows(queryset, resource):
+            rows += window[: self.limit + 1 - len(rows)]
+            if len(rows) > self.limit:
+                break
         more, rows = len(rows) > self.limit, rows[: self.limit]
         if self.backwards:
             rows.reverse()
@@ -97,25 +101,37 @@ class KeysetPagination(pagination.BasePagination):
             }
         return rows
 
-    def _window(self, queryset: QuerySet[Any], view: Resource) -> QuerySet[Any]:
-        """The rows beyond the place, in reading order away from it."""
+    def _windows(self, queryset: QuerySet[Any], view: Resource) -> list[QuerySet[Any]]:
+        """The rows beyond the place, in reading order away from it.
+
+        Rows without a value in the column come last, whichever way it is ordered; so there may be two parts, one
+        after the other, each of which an index can begin in.
+        """
         falling = self.ordering.startswith("-") != self.backwards
         sign, beyond = ("-", "lt") if falling else ("", "gt")
         column, key = view.column_of(self.ordering), view.key
         if column is None:
             if self.place is not None:
                 queryset = queryset.filter(**{f"{key}__{beyond}": self.place[1]})
-            return queryset.order_by(f"{sign}{key}")
+            return [queryset.order_by(f"{sign}{key}")]
+        valued, bare = queryset.order_by(f"{sign}{column.name}", f"{sign}{key}"), None
+        if column.null:
+            bare = queryset.filter(**{f"{column.name}__isnull": True}).order_by(f"{sign}{key}")
+            valued = valued.filter(**{f"{column.name}__isnull": False})
         if self.place is not None:
             value, last = self.place
+            if value is None and bare is not None:
+                bare = bare.filter(**{f"{key}__{beyond}": last})
+                return [bare, valued] if self.backwards else [bare]
             further = Q(**{f"{column.name}__{beyond}": value}) | Q(**{column.name: value, f"{key}__{beyond}": last})
             # The first condition is what the index starts from; an OR alone would read the whole list.
-            queryset = queryset.filter(Q(**{f"{column.name}__{beyond}e": value}) & further)
-        return queryset.order_by(f"{sign}{column.name}", f"{sign}{key}")
+            valued = valued.filter(Q(**{f"{column.name}__{beyond}e": value}) & further)
+        return [valued] if bare is None or self.backwards else [valued, bare]
 
     def _link(self, request: Request, view: Resource, row: Any, *, backwards: bool) -> str:
         column = view.column_of(self.ordering)
-        value = column.value_to_string(row) if column is not None else None
+        bare = column is None or column.value_from_object(row) is None
+        value = None if column is None or bare else column.value_to_string(row)
         state = [view.resource, self.ordering, int(backwards), value, getattr(row, view.key)]
         query = request.query_params.copy()
         query["cursor"] = signing.dumps(state, salt=self.salt)

@@ -40,7 +40,7 @@ class MemberSerializer(Record):
 
     class Meta:
         model = Member
-        fields = ["id", "name", "email", "role", "team", "is_active"]
+        fields = ["id", "name", "email", "role", "team", "weekly_capacity", "is_active"]
 
 
 class TokenSerializer(serializers.Serializer):

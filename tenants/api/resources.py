@@ -54,6 +54,8 @@ class Resource(GenericViewSet):
     filterset_class: ClassVar[type[StrictFilterSet] | None] = None
     orderings: ClassVar[tuple[str, ...]] = ("updated_at", "-updated_at")
     key: ClassVar[str] = "id"
+    # What actions other than the list take in the query string.
+    parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
     # Orderings whose column has another name.
     columns: ClassVar[Mapping[str, str]] = {}
     parser_classes = [JSONParser, MergePatchParser]
@@ -81,7 +83,7 @@ class Resource(GenericViewSet):
 
     def strange_parameters(self) -> Sequence[Fault]:
         """Faults for every parameter that the action does not have, or that says two things."""
-        known: set[str] = set()
+        known = set(self.parameters.get(self.action or "", ()))
         many: set[str] = set()
         if self.action == "list":
             known |= set(KeysetPagination.NAMES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -22,9 +22,9 @@ RESULT_STATUS = ("created", "updated", "unchanged", "failed")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def bodies(*, responses: Any, request: Any = None) -> Callable[[F], F]:
-    """Says which serializers draw what an action takes and answers."""
-    return cast(Callable[[F], F], extend_schema(request=request, responses=responses))
+def bodies(*, responses: Any, request: Any = None, parameters: Sequence[Any] = ()) -> Callable[[F], F]:
+    """Says which serializers draw what an action takes and answers, and what it reads beside the body."""
+    return cast(Callable[[F], F], extend_schema(request=request, responses=responses, parameters=[*parameters]))
 
 
 class FaultSerializer(serializers.Serializer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -18,11 +19,13 @@ from django.core.management import call_command
 from django.db import connections
 
 from config.env import ROOT
-from tenants.models import Tenant
+from config.night import run_night
+from tenants.models import Run, Tenant
 from tenants.services import create_tenant
 
 DATA = ROOT.parent / "shared" / "data"
 FILES = [DATA / f"online_retail_{years}.csv.gz" for years in ("2009-2010", "2010-2011")]
+DAY = dt.date(2011, 12, 10)
 MAPPING = {
     "order": "Invoice", "customer": "Customer ID", "placed_at": "InvoiceDate", "product": "StockCode",
     "quantity": "Quantity", "unit_price": "Price", "product_name": "Description", "country": "Country",
@@ -118,6 +121,18 @@ def retail(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pyte
         firm = Retail(tenant, tmp_path_factory.mktemp("retail"))
         firm.results = [firm.import_file(FILES[0], kill_after_pieces=4), firm.import_file(FILES[1])]
         yield firm
+
+
+@pytest.fixture(scope="package")
+def night_of_retail(retail: Retail) -> Run:
+    """Its night of DAY, run once for all tests that look at what came of it."""
+    return run_night(retail.tenant, DAY)
+
+
+@pytest.fixture
+def retail_night(night_of_retail: Run, db: None) -> Run:
+    """The night of DAY is over."""
+    return night_of_retail
 
 
 @pytest.fixture
