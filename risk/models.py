@@ -20,6 +20,7 @@ class Alert(TenantModel):
     class Signal(models.TextChoices):
         ORDER_SILENCE = "order_silence", _("No order")
         CONTACT_SILENCE = "contact_silence", _("No contact")
+        SPEC_DRIFT = "spec_drift", _("Order sizes shrink")
 
     class RiskClass(models.TextChoices):
         DEMAND = "demand", _("Demand")

@@ -1,4 +1,4 @@
-"""The night's step of risk: silence opens an alert and a follow-up; when it ends, both close."""
+"""The night's step of risk: silence, or shrinking orders, open an alert and a follow-up; when it ends, both close."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from followups.raising import cancel_by_rule, raise_follow_ups
 from followups.rules.policy import CadencePolicy
 from risk.models import Alert
 from risk.rules.policy import RiskPolicy
-from risk.rules.signals import silence
+from risk.rules.signals import silence, spec_drift
 from tenants.context import current_tenant
 from tenants.frames import insert_frame, read_frame
 from tenants.policies import active_policy
@@ -21,11 +21,11 @@ HOURS_A_DAY = 24
 
 
 def run(as_of: dt.date) -> dict[str, int]:
-    """Open and close the alerts of silence; returns alerts (opened), raised (follow-ups) and closed."""
+    """Open and close the alerts; returns alerts (opened), raised (follow-ups) and closed."""
     policy = active_policy()
     rules = policy.section(RiskPolicy)
     facts = _facts(as_of)
-    fired = silence(facts, rules, as_of)
+    fired = pl.concat([_with_json(silence(facts, rules, as_of)), _with_json(spec_drift(_drifts(), rules))])
     closed = _close_passed(fired, facts, rules, as_of)
     opened = _open(fired, policy.section(CadencePolicy), as_of, policy.number)
     raised = raise_follow_ups(_answers(_due(fired, as_of)), policy_version=policy.number)
@@ -44,6 +44,29 @@ def _facts(as_of: dt.date) -> pl.DataFrame:
     )
     touched = last_touches(as_of).group_by("customer_id").agg(last_contact_on=pl.col("last_touch_on").max())
     return rows.join(touched, on="customer_id", how="left")
+
+
+def _drifts() -> pl.DataFrame:
+    return read_frame(
+        """
+        SELECT d.customer_id, COALESCE(s.tier, ''), d.ratio, d.products, d.since FROM segmentation_specdrift d
+        LEFT JOIN segmentation_standing s ON s.tenant_id = %s AND s.customer_id = d.customer_id
+        WHERE d.tenant_id = %s
+        """,
+        [current_tenant().pk, current_tenant().pk],
+        schema={
+            "customer_id": pl.Int64,
+            "tier": pl.String,
+            "ratio": pl.Float64,
+            "products": pl.Int64,
+            "since": pl.Date,
+        },
+    )
+
+
+def _with_json(fired: pl.DataFrame) -> pl.DataFrame:
+    """Each signal has facts of its own; as text they lie in one column."""
+    return fired.with_columns(pl.col("facts").struct.json_encode())
 
 
 def _due(fired: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
@@ -65,7 +88,7 @@ def _open(fired: pl.DataFrame, cadence: CadencePolicy, as_of: dt.date, version: 
         "risk_class",
         "level",
         "period",
-        facts=pl.col("facts").struct.json_encode(),
+        "facts",
         due_at=pl.col("due_on").replace_strict(ends, return_dtype=pl.Datetime("us", "UTC")),
     )
     return insert_frame(
@@ -86,10 +109,10 @@ def _answers(fired: pl.DataFrame) -> pl.DataFrame:
         "customer_id",
         "level",
         "period",
+        "due_on",
+        "facts",
         kind=pl.lit("light_touch"),
         rule=pl.lit("signal:") + pl.col("signal"),
-        due_on=pl.col("due_on"),
-        facts=pl.col("facts").struct.json_encode(),
     )
 
 

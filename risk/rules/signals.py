@@ -1,4 +1,4 @@
-"""Risk signals of the night: silence of orders and of contacts (docs/rules/risk.md)."""
+"""Risk signals of the night: silence of orders and of contacts, shrinking orders (docs/rules/risk.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from risk.rules.policy import RiskPolicy
 from tenants.rules.columns import Schema, conform
 
-Signal = Literal["order_silence", "contact_silence"]
+Signal = Literal["order_silence", "contact_silence", "spec_drift"]
 RiskClass = Literal["demand", "relationship", "external"]
 Level = Literal["mild", "moderate", "severe"]
 
@@ -20,6 +20,14 @@ FACTS: Final[Schema] = {
     "last_order_on": pl.Date,
     "median_gap": pl.Float64,
     "last_contact_on": pl.Date,
+}
+
+DRIFTS: Final[Schema] = {
+    "customer_id": pl.Int64,
+    "tier": pl.String,
+    "ratio": pl.Float64,
+    "products": pl.Int64,
+    "since": pl.Date,
 }
 
 _COLUMNS: Final = (
@@ -51,15 +59,41 @@ def silence(facts: pl.DataFrame, policy: RiskPolicy, as_of: dt.date) -> pl.DataF
     facts, a struct of since (Date), days (Int32), own_gap (days, null when unknown or not asked) and
     threshold (the days that it passed).
     """
-    frame = conform(facts, FACTS)
-    hours = (
+    timed = conform(facts, FACTS).with_columns(answer_hours=_answer_hours(policy))
+    both = pl.concat([_order_silence(timed, policy, as_of), _contact_silence(timed, policy, as_of)])
+    return both.sort("customer_id", "signal")
+
+
+def spec_drift(drifts: pl.DataFrame, policy: RiskPolicy) -> pl.DataFrame:
+    """Shrinking order sizes as signals (demand, mild), by customer_id; the columns are those of `silence`.
+
+    `drifts`: customer_id, tier, ratio (order sizes now ÷ before), products (articles compared) and since (the
+    night that saw it first): one row per customer whose order sizes have shrunk, by the rule of
+    segmentation/rules/drift.py. The period is `since`, so one occurrence is one alert; facts is a struct of
+    since, ratio and products.
+    """
+    return (
+        conform(drifts, DRIFTS)
+        .with_columns(
+            signal=pl.lit("spec_drift"),
+            risk_class=pl.lit("demand"),
+            level=pl.lit("mild"),
+            answer=pl.lit("contact"),
+            answer_hours=_answer_hours(policy),
+            period=pl.col("since").dt.to_string("iso"),
+            facts=pl.struct("since", "ratio", "products"),
+        )
+        .select(_COLUMNS)
+        .sort("customer_id")
+    )
+
+
+def _answer_hours(policy: RiskPolicy) -> pl.Expr:
+    return (
         pl.when(pl.col("tier").is_in(list(policy.top_tiers[:1])))
         .then(pl.lit(policy.answer_hours_top, dtype=pl.Int32))
         .otherwise(pl.lit(policy.answer_hours_others, dtype=pl.Int32))
     )
-    timed = frame.with_columns(answer_hours=hours)
-    both = pl.concat([_order_silence(timed, policy, as_of), _contact_silence(timed, policy, as_of)])
-    return both.sort("customer_id", "signal")
 
 
 def _order_silence(frame: pl.DataFrame, policy: RiskPolicy, as_of: dt.date) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from followups.rules.ranking import LEVEL_WEIGHTS
 from risk.rules.policy import RiskPolicy
-from risk.rules.signals import FACTS, silence
+from risk.rules.signals import DRIFTS, FACTS, silence, spec_drift
 
 D = dt.date(2026, 11, 20)
 quick = settings(max_examples=50, deadline=None)
@@ -159,3 +159,21 @@ def test_keeps_its_reasons_in_a_form_that_json_keeps() -> None:
         "own_gap": 19.0,
         "threshold": 38.0,
     }
+
+
+def test_takes_shrinking_orders_for_a_mild_signal_once_per_occurrence() -> None:
+    drifts = pl.DataFrame([(7, "gold", 0.62, 4, ago(9)), (3, "", 0.5, 3, D)], schema=dict(DRIFTS), orient="row")
+    got = spec_drift(drifts, CALLBACK)
+    assert got.columns == silence(facts(), CALLBACK, D).columns
+    assert got["customer_id"].to_list() == [3, 7]
+    row = got.row(1, named=True)
+    assert (row["signal"], row["risk_class"], row["level"], row["answer"]) == (
+        "spec_drift",
+        "demand",
+        "mild",
+        "contact",
+    )
+    assert row["period"] == str(ago(9)), "the night that saw it first: the same occurrence is the same alert"
+    assert row["facts"] == {"since": ago(9), "ratio": 0.62, "products": 4}
+    assert got["answer_hours"].to_list() == [48, 24]
+    assert spec_drift(drifts.clear(), CALLBACK).is_empty()
