@@ -31,15 +31,19 @@ def open_run(tenant: Tenant, job: str, for_date: dt.date, steps: Mapping[str, St
     """The run of this job for this day, with all its steps; `again` opens one that is done or failed."""
     with tenant_scope(tenant):
         run, made = Run.objects.get_or_create(tenant=tenant, job=job, for_date=for_date)
-        if made:
+        if again:
+            run = Run.objects.select_for_update().get(pk=run.pk)
+        # A run that somebody works on right now keeps its state: they will finish it.
+        opened_again = not made and again and run.status != Run.Status.OPEN
+        if opened_again:
+            run.status, run.finished_at = Run.Status.OPEN, None
+            run.save(update_fields=["status", "finished_at"])
+            # The job may have got other steps since.
+            run.steps.all().delete()
+        if made or opened_again:
             RunStep.objects.bulk_create(
                 [RunStep(run=run, ordinal=n, name=name) for n, name in enumerate(steps)], ignore_conflicts=True
             )
-        elif again and run.status != Run.Status.OPEN:
-            # A run that somebody works on right now keeps its state: they will finish it.
-            run.status, run.finished_at = Run.Status.OPEN, None
-            run.save(update_fields=["status", "finished_at"])
-            run.steps.update(status=Run.Status.OPEN, attempts=0, error="", counts={})
     return run
 
 

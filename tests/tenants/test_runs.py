@@ -52,6 +52,14 @@ def test_does_nothing_when_it_is_done(cast):
     assert teams(cast.tenant) == {"made 1"}
 
 
+def test_has_the_steps_of_now_when_it_is_opened_again(cast):
+    before, now = {"a": make_team, "c": make_team}, {"a": make_team, "b": make_team, "c": make_team}
+    work_off(open_run(cast.tenant, "job", DAY, before), before)
+    run = work_off(open_run(cast.tenant, "job", DAY, now, again=True), now)
+    assert list(steps_of(cast.tenant, run)) == ["a", "b", "c"]
+    assert len(teams(cast.tenant)) == 2 + 3
+
+
 def test_leaves_nothing_of_a_step_that_fails_and_keeps_the_reason(cast):
     steps = {"a": make_team, "b": fail, "c": make_team}
     run = work_off(open_run(cast.tenant, "job", DAY, steps), steps)
