@@ -55,12 +55,24 @@ class MemberForm(forms.Form):
         help_text=_("A new name makes a new team."),
         widget=SuggestInput(),
     )
+    weekly_capacity = forms.IntegerField(
+        label=_("Touches a week"),
+        min_value=0,
+        max_value=500,
+        required=False,
+        help_text=_("How many there is room for; empty: as many as the policy says."),
+    )
     is_active = forms.BooleanField(label=_("Active: may sign in to this firm"), required=False)
 
     def __init__(self, *args: Any, member: Member | None = None, **kwargs: Any) -> None:
         if member is not None:
             team = member.team.name if member.team else ""
-            kwargs["initial"] = {"role": member.role, "team": team, "is_active": member.is_active}
+            kwargs["initial"] = {
+                "role": member.role,
+                "team": team,
+                "weekly_capacity": member.weekly_capacity,
+                "is_active": member.is_active,
+            }
         super().__init__(*args, **kwargs)
         for gone in ("is_active",) if member is None else ("email", "name"):
             del self.fields[gone]

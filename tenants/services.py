@@ -41,11 +41,19 @@ def create_tenant(
 
 
 def create_member(
-    *, email: str, role: str, name: str = "", password: str | None = None, team: Team | None = None, language: str = ""
+    *,
+    email: str,
+    role: str,
+    name: str = "",
+    password: str | None = None,
+    team: Team | None = None,
+    language: str = "",
+    weekly_capacity: int | None = None,
 ) -> Member:
     """Give a person, known by e-mail address or new, a place in the open scope's tenant.
 
-    An existing person keeps name and password. Raises ValidationError when they are a member already.
+    An existing person keeps name and password. `weekly_capacity` is in touches a week; None: as the policy says.
+    Raises ValidationError when they are a member already.
     """
     permissions_of(role)
     user = User.objects.filter(email__iexact=email).first()
@@ -53,7 +61,7 @@ def create_member(
         user = User.objects.create_user(email, password, name=name or email.split("@")[0], language=language)
     if Member.objects.filter(user=user).exists():
         raise ValidationError(_("%(email)s is a member already.") % {"email": email})
-    member = Member.objects.create(user=user, role=role, team=team)
+    member = Member.objects.create(user=user, role=role, team=team, weekly_capacity=weekly_capacity)
     record("created", member, {"role": role})
     return member
 
@@ -68,16 +76,18 @@ def team_named(name: str) -> Team | None:
     return team
 
 
-def invite_member(*, email: str, role: str, name: str = "", team_name: str = "") -> Member:
+def invite_member(
+    *, email: str, role: str, name: str = "", team_name: str = "", weekly_capacity: int | None = None
+) -> Member:
     """Give a person a place; a new one has no password until they ask for one by mail.
 
     Raises ValidationError when they are a member already.
     """
-    return create_member(email=email, role=role, name=name, team=team_named(team_name))
+    return create_member(email=email, role=role, name=name, team=team_named(team_name), weekly_capacity=weekly_capacity)
 
 
-def update_member(*, member: Member, role: str, team_name: str, is_active: bool) -> Member:
-    """Change role and team, or end the membership.
+def update_member(*, member: Member, role: str, team_name: str, is_active: bool, weekly_capacity: int | None) -> Member:
+    """Change role, team and the touches a week there is room for (None: as the policy says), or end the membership.
 
     Raises ValidationError when the firm would be left without an administrator.
     """
@@ -88,7 +98,12 @@ def update_member(*, member: Member, role: str, team_name: str, is_active: bool)
         admins = Member.objects.select_for_update().filter(role=Role.ADMIN, is_active=True)
         if {row.pk for row in admins} <= {member.pk}:
             raise ValidationError(_("This is the last administrator; make another one first."))
-    values = {"role": role, "team": team_named(team_name), "is_active": is_active}
+    values = {
+        "role": role,
+        "team": team_named(team_name),
+        "weekly_capacity": weekly_capacity,
+        "is_active": is_active,
+    }
     if changes := changes_of(member, values):
         for field, value in values.items():
             setattr(member, field, value)

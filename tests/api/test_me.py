@@ -10,7 +10,7 @@ def test_says_tenant_member_role_scopes_and_limits(api: Caller, cast: Cast) -> N
     assert me["tenant"]["currency"] == "GBP"
     assert me["member"] == {
         "id": str(cast.ian.pk), "name": "Ian", "email": "ian@acme.example", "role": "integration", "team": "South",
-        "is_active": True,
+        "weekly_capacity": None, "is_active": True,
     }  # fmt: skip
     assert me["role"] == "integration"
     assert "orders:write" in me["scopes"]

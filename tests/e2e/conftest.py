@@ -20,6 +20,9 @@ from django.conf import settings
 from django.core.signals import request_finished, request_started
 from django.test import Client
 
+from config.night import run_night
+from customers.activity import refresh_activity
+from customers.models import Order, month_of
 from followups.models import FollowUp
 from tenants.context import tenant_scope
 from tests.conftest import NO_CHROMIUM
@@ -143,6 +146,27 @@ def browse(window: Any, live_server: Any, cast: Any, answers: Any) -> Iterator[C
         page.close()
     answers.wait()
     assert errors == []
+
+
+@pytest.fixture
+def shop(cast: Any) -> None:
+    """Ten customers of Ann's, each with one order, the first with the most money and the latest day; a night gone by."""
+    today = cast.tenant.today()
+    for place in range(1, 11):
+        customer = cast.customer(f"Customer {place}")
+        with tenant_scope(cast.tenant):
+            day = today - dt.timedelta(days=5 * place)
+            Order.objects.create(
+                customer=customer,
+                external_id=f"SO-{place}",
+                currency="GBP",
+                digest="",
+                placed_on=day,
+                placed_at=cast.tenant.start_of(day) + dt.timedelta(hours=9),
+                net=1000 * (11 - place),
+            )
+            refresh_activity([(customer.pk, month_of(day))])
+    run_night(cast.tenant, today)
 
 
 @pytest.fixture

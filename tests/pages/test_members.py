@@ -70,6 +70,26 @@ def test_changes_role_and_team(cast, ada):
     assert (bo.role, bo.team, bo.is_active) == ("team_lead", None, True)
 
 
+def test_sets_the_touches_a_week_that_there_is_room_for_and_takes_them_back(cast, ada):
+    usual = {"role": "account_manager", "team": "South", "is_active": "on"}
+    assert "as the policy says" in text(ada.get(URL))
+    ada.post(f"{URL}{cast.bo.pk}/", usual | {"weekly_capacity": "12"})
+    assert member(cast, "bo@acme.example").weekly_capacity == 12
+    assert 'value="12"' in text(ada.get(f"{URL}{cast.bo.pk}/"))
+    assert '<td class="num">12</td>' in text(ada.get(URL))
+    ada.post(f"{URL}{cast.bo.pk}/", usual | {"weekly_capacity": ""})
+    assert member(cast, "bo@acme.example").weekly_capacity is None
+    with tenant_scope(cast.tenant):
+        changes = Event.objects.filter(object_type="member", object_id=cast.bo.pk).values_list("changes", flat=True)
+        assert {"weekly_capacity": [None, 12]} in list(changes)
+
+
+def test_refuses_a_capacity_that_nobody_has(cast, ada):
+    page = text(ada.post(f"{URL}{cast.bo.pk}/", {"role": "executive", "team": "", "weekly_capacity": "-1"}))
+    assert "greater than or equal to 0" in page
+    assert member(cast, "bo@acme.example").role == "account_manager"
+
+
 def test_ends_a_membership_at_once(cast, ada, sign_in):
     bo = sign_in(cast.bo)
     assert bo.get("/acme/customers/").status_code == 200

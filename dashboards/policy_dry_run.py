@@ -1,0 +1,235 @@
+"""The dry run of a draft as the page shows it: the verdict, the matrix, the bars, and what would fit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final, cast
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from dashboards.dry_run import Alternative, Cell, DryRun, Load, alternatives, dry_run, tier_label
+from dashboards.matrix import NONE, Row, Square
+from dashboards.policy_draft import Draft
+from dashboards.policy_fields import changes
+from segmentation.rules.policy import TierPolicy
+from segmentation.rules.tiers import TIER_ORDER
+from tenants.templatetags.perennial import day, whole
+
+BAR: Final = 300.0
+"""Width of a bar's picture, in its own units."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Touches a week of one person; widths are in units of BAR."""
+
+    load: Load
+    name: str
+    before: str
+    within: str
+    over: str
+    over_from: str
+    mark: str
+    has_mark: bool
+    query: str
+
+
+@dataclass(frozen=True)
+class Way:
+    """An alternative, with what its button sets in the draft."""
+
+    words: str
+    touches: int
+    fits: bool
+    values: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All that the panel shows."""
+
+    run: DryRun
+    fits: bool
+    verdict: str
+    details: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    foot: Row
+    note: str
+    bars: tuple[Bar, ...]
+    ways: tuple[Way, ...]
+
+    @property
+    def has_way_out(self) -> bool:
+        return any(way.fits for way in self.ways)
+
+    @property
+    def over(self) -> int:
+        """Touches a week of all together beyond the capacity of all."""
+        return max(0, self.run.touches_after - self.run.capacity)
+
+
+def panel_of(draft: Draft) -> Panel:
+    """Try the draft out, and put what came out into words.
+
+    Raises InvalidPolicy for a draft with faults.
+    """
+    run = dry_run(draft.document)
+    verdict, details = _verdict(run, is_changed=draft.is_changed)
+    return Panel(
+        run=run,
+        fits=run.fits,
+        verdict=verdict,
+        details=details,
+        columns=tuple(_tier(tier) for tier in run.tiers_after),
+        rows=tuple(_row(run, before) for before in run.tiers_before),
+        foot=_foot(run),
+        note=_note(run),
+        bars=_bars(run),
+        ways=tuple(_way(draft, each) for each in alternatives(draft.document, run)),
+    )
+
+
+def _tier(tier: str) -> str:
+    return tier_label(tier) if tier else pgettext("tier", "No tier")
+
+
+# ── the verdict ──────────────────────────────────────────────────────────────
+
+
+def _verdict(run: DryRun, *, is_changed: bool) -> tuple[str, str]:
+    """The sentence that decides, and what it rests on; a draft that changes nothing is the policy in force."""
+    moves = ngettext("%(number)s customer changes tier.", "%(number)s customers change tier.", run.moved)
+    moved = moves % {"number": whole(run.moved)} if run.moved else _("Nobody changes tier.")
+    asks = _asks(run, is_changed=is_changed)
+    if not run.capacity:
+        return _("Nobody is there to make touches."), _joined(asks, moved)
+    numbers = {"needed": whole(run.people_needed), "people": whole(run.people)}
+    if run.fits:
+        strong = ngettext(
+            "It fits: it needs %(needed)s person, you have %(people)s.",
+            "It fits: it needs %(needed)s people, you have %(people)s.",
+            run.people_needed,
+        )
+    else:
+        strong = ngettext(
+            "It needs %(needed)s person, you have %(people)s.",
+            "It needs %(needed)s people, you have %(people)s.",
+            run.people_needed,
+        )
+    return strong % numbers, _joined(asks, moved)
+
+
+def _asks(run: DryRun, *, is_changed: bool) -> str:
+    touches = run.touches_after
+    if is_changed:
+        words = ngettext(
+            "The draft asks for %(touches)s touch a week, there is room for %(capacity)s.",
+            "The draft asks for %(touches)s touches a week, there is room for %(capacity)s.",
+            touches,
+        )
+    else:
+        words = ngettext(
+            "The policy in force asks for %(touches)s touch a week, there is room for %(capacity)s.",
+            "The policy in force asks for %(touches)s touches a week, there is room for %(capacity)s.",
+            touches,
+        )
+    return words % {"touches": whole(touches), "capacity": whole(run.capacity)}
+
+
+def _joined(*sentences: str) -> str:
+    return pgettext("between sentences on one line", " ").join(each for each in sentences if each)
+
+
+def _note(run: DryRun) -> str:
+    """Who rises, who falls and when, who moves anyway."""
+    said = []
+    if run.rises:
+        words = ngettext("%(number)s rises at once.", "%(number)s rise at once.", run.rises)
+        said.append(words % {"number": whole(run.rises)})
+    if run.falls and run.falls_on:
+        grace = cast(TierPolicy, run.sections[TierPolicy.section]).grace_days
+        words = ngettext(
+            "%(number)s falls after %(grace)s days below the line, on %(day)s at the earliest.",
+            "%(number)s fall after %(grace)s days below the line, on %(day)s at the earliest.",
+            run.falls,
+        )
+        said.append(words % {"number": whole(run.falls), "grace": grace, "day": day(run.falls_on)})
+    others = run.moved - run.rises - run.falls
+    if others:
+        words = ngettext(
+            "%(number)s gets a tier of another scheme, a first one, or none.",
+            "%(number)s get a tier of another scheme, a first one, or none.",
+            others,
+        )
+        said.append(words % {"number": whole(others)})
+    if run.anyway:
+        words = ngettext(
+            "%(number)s of them moves the same way without the draft.",
+            "%(number)s of them move the same way without the draft.",
+            run.anyway,
+        )
+        said.append(words % {"number": whole(run.anyway)})
+    return _joined(*said)
+
+
+# ── the matrix ───────────────────────────────────────────────────────────────
+
+
+def _row(run: DryRun, before: str) -> Row:
+    squares = tuple(_square(run, before, after) for after in run.tiers_after)
+    return Row(_tier(before), squares, _sum(run.row(before), f"before={before or NONE}"))
+
+
+def _foot(run: DryRun) -> Row:
+    squares = tuple(_sum(run.column(after), f"after={after or NONE}") for after in run.tiers_after)
+    return Row("", squares, _sum(run.total, "who=all"))
+
+
+def _sum(cell: Cell, query: str) -> Square:
+    return Square("", cell.customers, cell.money, query)
+
+
+def _square(run: DryRun, before: str, after: str) -> Square:
+    cell = run.cells.get((before, after), Cell())
+    query = f"before={before or NONE}&after={after or NONE}"
+    return Square(_kind(run, before, after) if cell.customers else "nil", cell.customers, cell.money, query)
+
+
+def _kind(run: DryRun, before: str, after: str) -> str:
+    if before == after:
+        return "stay"
+    order = TIER_ORDER[cast(TierPolicy, run.sections[TierPolicy.section]).scheme]
+    if before not in order or after not in order:
+        return "other"
+    return "up" if order.index(after) < order.index(before) else "down"
+
+
+# ── touches a week ───────────────────────────────────────────────────────────
+
+
+def _bars(run: DryRun) -> tuple[Bar, ...]:
+    most = max((max(row.before, row.after, row.capacity) for row in run.load), default=0) or 1
+    return tuple(_bar(row, BAR / most) for row in run.load)
+
+
+def _bar(row: Load, unit: float) -> Bar:
+    within = min(row.after, row.capacity)
+    return Bar(
+        load=row,
+        name=str(row.member) if row.member else _("Customers of nobody"),
+        before=f"{row.before * unit:.1f}",
+        within=f"{within * unit:.1f}",
+        over=f"{row.over * unit:.1f}",
+        over_from=f"{row.capacity * unit:.1f}",
+        mark=f"{max(0.0, row.capacity * unit - 2):.1f}",
+        has_mark=row.capacity > 0,
+        query=f"who=all&owner={row.member.pk if row.member else NONE}",
+    )
+
+
+def _way(draft: Draft, each: Alternative) -> Way:
+    values = {change.leaf.name: change.after for change in changes(draft.document, each.document)}
+    return Way(each.words, each.touches, each.fits, json.dumps(values, ensure_ascii=False))
