@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Any, Final, Literal, get_args
@@ -18,10 +18,11 @@ from django.db.models import Case, CharField, Count, F, Q, Value, When, Window
 from django.db.models.functions import Cast, RowNumber
 from django.utils.translation import gettext as _
 
-from customers.models import Complaint, Customer, Interaction, Order, OrderLine
+from customers.models import Complaint, Customer, Evidence, Interaction, Order, OrderLine
+from dashboards.standings import change_in_words, rules_of
 from health.models import HealthHistory
 from risk.models import Alert
-from segmentation.models import Tier, TierChange
+from segmentation.models import TierChange
 from tenants.context import current_tenant
 from tenants.models import Event, Member
 
@@ -79,11 +80,14 @@ class Page:
     next: Mark | None
 
 
-def read(customer: Customer, tab: Tab, before: Mark | None) -> Page:
-    """The page of the story that lies before a mark; the newest without one."""
+def read(customer: Customer, tab: Tab, before: Mark | None, member: Member) -> Page:
+    """The page of the story that lies before a mark; the newest without one.
+
+    Customers who came by a referral are named to who sees them.
+    """
     items = [item for source in _OF_TAB[tab] for item in source(customer, before)]
     items.sort(key=attrgetter("order"), reverse=True)
-    page = _with_baskets(items[:PAGE])
+    page = _with_referred(_with_baskets(items[:PAGE]), member)
     zone = current_tenant().zone
     by_month = groupby(page, key=lambda item: item.at.astimezone(zone).date().replace(day=1))
     months = [(month, list(found)) for month, found in by_month]
@@ -101,6 +105,7 @@ def count(customer: Customer) -> dict[Tab, int]:
         TierChange.objects.filter(customer=customer).exclude(before="").count()
         + _owner_events(customer).count()
         + len(_health_changes(customer))
+        + Evidence.objects.filter(customer=customer).count()
     )
     return {
         "all": orders + contacts + alerts + changes,
@@ -165,11 +170,9 @@ def _alerts(customer: Customer, before: Mark | None) -> list[Item]:
 
 def _tier_changes(customer: Customer, before: Mark | None) -> list[Item]:
     rows = TierChange.objects.filter(_earlier_day("on", 5, before), customer=customer).exclude(before="")
-    start, words = current_tenant().start_of, dict(Tier.choices)
-    return [
-        Item("tier", start(row.on), 5, row, {"before": words[row.before], "after": words[row.after]})
-        for row in rows.order_by("-on", "-pk")[: PAGE + 1]
-    ]
+    found = list(rows.order_by("-on", "-pk")[: PAGE + 1])
+    start, rules = current_tenant().start_of, rules_of({row.policy_version for row in found})
+    return [Item("tier", start(row.on), 5, row, {"change": change_in_words(row, rules)}) for row in found]
 
 
 def _owner_events(customer: Customer) -> Any:
@@ -209,8 +212,18 @@ def _health(customer: Customer, before: Mark | None) -> list[Item]:
     return sorted(items, key=attrgetter("order"), reverse=True)[: PAGE + 1]
 
 
+def _evidence(customer: Customer, before: Mark | None) -> list[Item]:
+    rows = (
+        Evidence.objects.filter(_earlier_day("on", 8, before), customer=customer)
+        .select_related("referred", "member__user")
+        .order_by("-on", "-pk")
+    )
+    start = current_tenant().start_of
+    return [Item("evidence", start(row.on), 8, row) for row in rows[: PAGE + 1]]
+
+
 Source = Callable[[Customer, Mark | None], list[Item]]
-_CHANGES: Final[tuple[Source, ...]] = (_tier_changes, _owners, _health)
+_CHANGES: Final[tuple[Source, ...]] = (_tier_changes, _owners, _health, _evidence)
 _OF_TAB: Final[Mapping[Tab, tuple[Source, ...]]] = {
     "all": (_orders, _interactions, _complaints, _alerts, *_CHANGES),
     "orders": (_orders,),
@@ -226,8 +239,14 @@ _OF_TAB: Final[Mapping[Tab, tuple[Source, ...]]] = {
 def _with_baskets(items: Sequence[Item]) -> list[Item]:
     ids = [item.row.pk for item in items if item.kind == "order"]
     baskets = baskets_of(ids) if ids else {}
+    return [replace(item, more=baskets.get(item.row.pk, {})) if item.kind == "order" else item for item in items]
+
+
+def _with_referred(items: Sequence[Item], member: Member) -> list[Item]:
+    named = [item.row.referred_id for item in items if item.kind == "evidence" and item.row.referred_id]
+    seen = set(Customer.objects.visible_to(member).filter(pk__in=named).values_list("pk", flat=True)) if named else ()
     return [
-        Item(item.kind, item.at, item.rank, item.row, baskets.get(item.row.pk, {})) if item.kind == "order" else item
+        replace(item, more={"is_seen": item.row.referred_id in seen}) if item.kind == "evidence" else item
         for item in items
     ]
 

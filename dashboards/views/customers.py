@@ -6,7 +6,9 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from string import ascii_uppercase
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
@@ -23,14 +25,19 @@ from customers.forms import CustomerForm
 from customers.models import Activity, Complaint, Contact, Customer, Interaction, Order
 from dashboards import charts, timeline
 from dashboards.filters import CustomerPageFilter
+from dashboards.offers import offers_of
 from dashboards.querysets import customer_rows
 from dashboards.receipts import Drawn, draw
+from dashboards.segments import SEGMENT_FILTERS
+from dashboards.standings import stage_of, tiering_of
 from dashboards.tables import CustomerTable
+from dashboards.worth import worth_of
 from followups.models import FollowUp
 from followups.reasons import phrase
 from health.models import HealthHistory, HealthScore
 from health.rules.policy import HealthPolicy
 from risk.models import Alert
+from segmentation import figures
 from segmentation.models import Standing
 from segmentation.rules.policy import TierPolicy
 from segmentation.rules.rfm import window_start
@@ -41,9 +48,9 @@ from tenants.policies import Policy, policy_of
 from tenants.querysets import last_night
 from tenants.templatetags.perennial import whole
 
-NEW_DAYS = 90
 ORDERS_SHOWN = 10
 COMPLAINTS_SHOWN = 10
+TALKS_SHOWN = 3
 
 
 class CustomerList(ListPage):
@@ -62,6 +69,15 @@ class CustomerList(ListPage):
 
     def counted(self, count: int) -> str:
         return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": whole(count)}
+
+    def context(self, rows: Sequence[Any]) -> dict[str, Any]:
+        """Filters can be saved as a segment, those by a saved segment cannot."""
+        asked = {name: values for name, values in self._filter_values().lists() if any(values)}
+        may_save = self.member.can("segments:write") and asked and not SEGMENT_FILTERS & asked.keys()
+        if not may_save:
+            return {}
+        address = f"{self.address('segment-save')}?{urlencode(asked, doseq=True)}"
+        return {"list_action": "dashboards/_segment_save.html", "save_address": address}
 
 
 class CustomerView(TenantView):
@@ -83,15 +99,22 @@ class CustomerPage(CustomerView):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         customer, night, today = self.customer, last_night(), self.request.tenant.today()
         policy = policy_of(night)
+        as_of = night.for_date if night else today
+        standing = Standing.objects.filter(customer=customer).first()
+        rhythm = rhythm_of(customer, today)
         counts = timeline.count(customer)
         return self.render(
             "dashboards/customer.html",
             customer=customer,
             policy_number=policy.number,
-            money=money_of(customer, policy, night),
+            stage=stage_of(customer, standing, rhythm.first, rhythm.last, policy, as_of),
+            tiering=tiering_of(customer, standing, policy, night),
+            money=money_of(customer, standing, policy, night),
             health=health_of(customer, policy, night),
-            rhythm=rhythm_of(customer, today),
-            spend=spend_of(customer, today, self.request.tenant.currency),
+            rhythm=rhythm,
+            worth=worth_of(customer, policy, self.member),
+            offers=offers_of(customer),
+            spend=spend_of(customer, today, as_of, self.request.tenant.currency),
             follow_ups=_follow_ups(customer, today),
             alerts=Alert.objects.filter(customer=customer, closed_on__isnull=True),
             contacts=Contact.objects.filter(customer=customer).order_by(
@@ -101,7 +124,7 @@ class CustomerPage(CustomerView):
             .select_related("order")
             .order_by(F("solved_at").desc(nulls_first=True), "-opened_at", "-pk")[:COMPLAINTS_SHOWN],
             orders=_orders(customer),
-            story=timeline.read(customer, "all", None),
+            story=timeline.read(customer, "all", None, self.member),
             tab="all",
             tabs=_tabs(counts),
             counts=counts,
@@ -117,7 +140,7 @@ class CustomerTimeline(CustomerView):
             raise BadRequest(_("This timeline has no tab %(name)s.") % {"name": tab})
         before = request.GET.get("before")
         mark = timeline.Mark.parse(before) if before else None
-        story = timeline.read(self.customer, tab, mark)  # type: ignore[arg-type]  # just checked
+        story = timeline.read(self.customer, tab, mark, self.member)  # type: ignore[arg-type]  # just checked
         context: dict[str, Any] = {"customer": self.customer, "story": story, "tab": tab}
         if self.request.htmx and mark:
             return self.render("dashboards/_timeline_months.html", **context)
@@ -155,10 +178,9 @@ class Money:
         return Decimal(self.standing.monetary) / self.standing.frequency
 
 
-def money_of(customer: Customer, policy: Policy, night: Run | None) -> Money:
+def money_of(customer: Customer, standing: Standing | None, policy: Policy, night: Run | None) -> Money:
     """Net money of the window, as the night wrote it, beside the same window a year earlier."""
     months = policy.section(TierPolicy).window_months
-    standing = Standing.objects.filter(customer=customer).first()
     if standing is None or night is None:
         return Money(standing, months, None)
     start = window_start(night.for_date, months)
@@ -210,14 +232,17 @@ def _change(history: Sequence[HealthHistory], score: int | None, day: dt.date) -
 
 @dataclass(frozen=True)
 class Rhythm:
-    """When the customer orders: first and last order, own gap in days, and when the next one is expected."""
+    """When the customer orders: first and last order, own gap in days, when the next one is expected.
+
+    `late` are the days since then, `silent` those since the last order.
+    """
 
     first: dt.date | None
     last: dt.date | None
     gap: int | None
     expected: dt.date | None
     late: int
-    stage: str
+    silent: int
     last_contact: dt.datetime | None
 
 
@@ -230,32 +255,46 @@ def rhythm_of(customer: Customer, today: dt.date) -> Rhythm:
     expected = days["last"] + dt.timedelta(days=whole) if whole and days["last"] else None
     contact = Interaction.objects.filter(customer=customer).aggregate(last=Max("at"))["last"]
     late = max(0, (today - expected).days) if expected else 0
-    stage = _stage(customer, days["first"], days["last"], today)
-    return Rhythm(days["first"], days["last"], whole, expected, late, stage, contact)
+    silent = (today - days["last"]).days if days["last"] else 0
+    return Rhythm(days["first"], days["last"], whole, expected, late, silent, contact)
 
 
-def _stage(customer: Customer, first: dt.date | None, last: dt.date | None, today: dt.date) -> str:
-    if customer.closed_on:
-        return _("Closed")
-    if first is None or last is None:
-        return _("Prospect")
-    if (today - first).days < NEW_DAYS:
-        return _("New")
-    return (
-        _("Active")
-        if (today - last).days < NEW_DAYS
-        else _("No order for %(days)d days") % {"days": (today - last).days}
-    )
+@dataclass(frozen=True)
+class Turn:
+    """A turning point of the spending with its letter: in the list, and on the chart if that reaches back so far."""
+
+    letter: str
+    found: figures.Inflection
+    talks: Sequence[Interaction]
+    more: int
 
 
-def spend_of(customer: Customer, today: dt.date, currency: str) -> dict[str, Any]:
-    """Net money of the last 24 months: what the chart draws, and the figures below it."""
+@dataclass(frozen=True)
+class Spend:
+    """Net money of the last 24 months: what the chart draws, the figures below it, and where the level changed."""
+
+    chart: dict[str, Any]
+    figures: Sequence[tuple[dt.date, Activity | None]]
+    is_empty: bool
+    turns: Sequence[Turn]
+
+
+def spend_of(customer: Customer, today: dt.date, as_of: dt.date, currency: str) -> Spend:
+    """Months up to today; turning points of the full months before `as_of`."""
     months = charts.months_until(today)
     rows = Activity.objects.filter(customer=customer, month__gte=months[0])
     by_month = {row.month: row for row in rows}
     series = [(month, by_month[month].net if month in by_month else Decimal(0)) for month in months]
-    figures = [(month, by_month.get(month)) for month in reversed(months)]
-    return {"chart": charts.spend(series, currency), "figures": figures, "is_empty": not by_month}
+    turns = [
+        Turn(ascii_uppercase[number], found, found.talks[:TALKS_SHOWN], max(0, len(found.talks) - TALKS_SHOWN))
+        for number, found in enumerate(figures.inflections(customer, as_of))
+    ]
+    return Spend(
+        chart=charts.spend(series, currency, {turn.found.month: turn.letter for turn in turns}),
+        figures=[(month, by_month.get(month)) for month in reversed(months)],
+        is_empty=not by_month,
+        turns=turns,
+    )
 
 
 def _follow_ups(customer: Customer, today: dt.date) -> list[tuple[FollowUp, str]]:

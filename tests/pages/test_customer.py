@@ -9,9 +9,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from customers.models import Complaint, Contact, CustomerTag, ExternalId, Interaction, Tag
+from customers.models import Complaint, Contact, CustomerTag, Evidence, ExternalId, Interaction, Tag
 from followups.models import FollowUp
 from health.models import HealthHistory, HealthScore
+from segmentation.models import TierChange
 from tenants.context import tenant_scope
 from tenants.models import User
 from tests.pages.conftest import FRIDAY, text
@@ -84,14 +85,6 @@ def test_works_without_any_facts(cast, ann, customer, language):
 
 def test_is_a_prospect_before_the_first_order(ann, customer):
     assert "Prospect" in page(ann, customer)
-
-
-@pytest.mark.parametrize(
-    ("days", "stage"), [((5,), "New"), ((5, 200), "Active"), ((100, 200), "No order for 100 days")]
-)
-def test_says_at_which_stage_the_customer_is(ann, customer, placed, noon, days, stage):
-    placed(customer, *days)
-    assert stage in words(page(ann, customer))
 
 
 def test_prints_a_receipt_that_adds_up(ann, customer, placed, night):
@@ -263,6 +256,11 @@ def test_asks_the_database_as_often_for_many_facts_as_for_few(cast, ann, custome
                 Contact.objects.create(customer=customer, name=f"Contact {number} {n}")
                 Complaint.objects.create(customer=customer, topic=f"Topic {n}")
                 Interaction.objects.create(customer=customer, channel="phone", member=cast.ann)
+                came = cast.customer(f"Newcomer {number} {n}")
+                Evidence.objects.create(customer=customer, kind="referral", on=FRIDAY, referred=came, member=cast.bo)
+                TierChange.objects.create(
+                    customer=customer, on=FRIDAY - dt.timedelta(days=n), before="silver", after="gold", policy_version=1
+                )
 
     def count():
         page(ann, customer)
