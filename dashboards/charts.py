@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from health.models import HealthHistory
+from segmentation.rules.sales import Pareto, Seasons
 from tenants.templatetags.perennial import day, symbol
 
 MONTHS = 24
@@ -24,8 +25,10 @@ def months_until(last: dt.date, count: int = MONTHS) -> list[dt.date]:
     return [dt.date(each // 12, each % 12 + 1, 1) for each in range(number - count + 1, number + 1)]
 
 
-def spend(months: Sequence[tuple[dt.date, Decimal]], currency: str) -> dict[str, Any]:
-    """Net money by month: values in a unit that keeps the axis short, named in words."""
+def spend(
+    months: Sequence[tuple[dt.date, Decimal]], currency: str, marks: Mapping[dt.date, str] | None = None
+) -> dict[str, Any]:
+    """Net money by month: values in a unit that keeps the axis short, named in words; `marks` are letters on months."""
     size, unit = _unit(max((abs(money) for _month, money in months), default=Decimal(0)), symbol(currency).strip())
     return {
         "kind": "spend",
@@ -33,6 +36,7 @@ def spend(months: Sequence[tuple[dt.date, Decimal]], currency: str) -> dict[str,
         "labels": [_month_words(month) for month, _money in months],
         "ticks": [_tick(month) for month, _money in months],
         "values": [float(round(money / size, 2)) for _month, money in months],
+        "marks": [(marks or {}).get(month, "") for month, _money in months],
     }
 
 
@@ -56,8 +60,7 @@ def _month_words(month: dt.date) -> str:
 def _tick(month: dt.date) -> str:
     if month.month not in {1, 4, 7, 10}:
         return ""
-    name = date_format(month, "n月" if (translation.get_language() or "").startswith("zh") else "M")
-    return f"{name}\n{month.year}" if month.month == 1 else str(name)
+    return _short_month(month)
 
 
 def health(history: Sequence[HealthHistory], *, yellow: int, green: int) -> dict[str, Any]:
@@ -70,3 +73,63 @@ def health(history: Sequence[HealthHistory], *, yellow: int, green: int) -> dict
         "lines": [yellow, green],
         "band": known[-1].band if known else "none",
     }
+
+
+def shares(points: Sequence[tuple[dt.date, float | None]]) -> dict[str, Any]:
+    """A share by month, in percent; a month without one has no bar."""
+    return {
+        "kind": "bars",
+        "unit": "%",
+        "labels": [_month_words(month) for month, _share in points],
+        "ticks": [_short_month(month) for month, _share in points],
+        "values": [None if share is None else round(share * 100, 1) for _month, share in points],
+    }
+
+
+def averages(points: Sequence[tuple[dt.date, Decimal | None]], currency: str) -> dict[str, Any]:
+    """Money per order by month; a month without orders has no bar."""
+    size, unit = _unit(
+        max((abs(money) for _month, money in points if money), default=Decimal(0)), symbol(currency).strip()
+    )
+    return {
+        "kind": "bars",
+        "unit": unit,
+        "labels": [_month_words(month) for month, _money in points],
+        "ticks": [_tick(month) for month, _money in points],
+        "values": [None if money is None else float(round(money / size, 2)) for _month, money in points],
+    }
+
+
+def pareto(curve: Pareto) -> dict[str, Any]:
+    """The share of the money that the best so many percent of the customers bring, from nobody to all."""
+    return {
+        "kind": "curve",
+        "points": [[0, 0], *([round(100 * p.customers / curve.customers, 2), round(100 * p.share, 2)] for p in curve.points)],
+        "mark": [
+            round(100 * (curve.core_customer_share or 0), 2),
+            round(100 * (curve.core_money_share or 0), 2),
+        ],
+        "x": _("of customers"),
+        "y": _("of the money"),
+    }  # fmt: skip
+
+
+def seasons(season: Seasons) -> dict[str, Any]:
+    """The share of each calendar month in a year's orders, in percent."""
+    months = [dt.date(2000, each.month, 1) for each in season.months]
+    return {
+        "kind": "bars",
+        "unit": "%",
+        "labels": [_month_name(month) for month in months],
+        "ticks": [_month_name(month) for month in months],
+        "values": [round(each.share * 100, 1) for each in season.months],
+    }
+
+
+def _month_name(month: dt.date) -> str:
+    return str(date_format(month, "n月" if (translation.get_language() or "").startswith("zh") else "M"))
+
+
+def _short_month(month: dt.date) -> str:
+    name = _month_name(month)
+    return f"{name}\n{month.year}" if month.month == 1 else name

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
 
 import django_filters as filters
 from django import forms
-from django.db.models import Q, QuerySet
+from django.core.validators import EMPTY_VALUES
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.models import Customer, Tag
-from dashboards.querysets import customers_at_risk, customers_with_alert
+from dashboards.querysets import customers_at_risk, customers_with_alert, of_segment
 from health.models import Band
-from segmentation.models import Segment, Tier
-from tenants.filters import StrictFilterSet
+from segmentation import figures
+from segmentation.filters import CrossSellRuleFilter
+from segmentation.models import CrossSellRule, SavedSegment, Segment, Stage, Tier, TierPin
+from segmentation.rules.rfm import SCORES
+from tenants.base import MONEY_PLACES
+from tenants.context import current_tenant
+from tenants.filters import StrictFilterSet, id_number
 from tenants.models import Member
 
 NOBODY = "none"
@@ -23,15 +32,51 @@ def _tiers(_request: Any = None) -> list[tuple[str, Any]]:
     return [(value, label) for value, label in Tier.choices if value]
 
 
+def _tiers_or_none(_request: Any = None) -> list[tuple[str, Any]]:
+    return [*_tiers(), (NOBODY, pgettext_lazy("tier", "No tier"))]
+
+
+_SCORES: Final = [(str(score), str(score)) for score in range(SCORES, 0, -1)]
+_YES_NO: Final = [("yes", _("Yes")), ("no", _("No"))]
+
+
+def _day(label: Any) -> filters.DateFilter:
+    return filters.DateFilter(
+        method="keep", label=label, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+
+def _amount(field: str, lookup: str, label: Any) -> filters.NumberFilter:
+    return filters.NumberFilter(
+        field_name=field,
+        lookup_expr=lookup,
+        label=label,
+        max_digits=18,
+        decimal_places=MONEY_PLACES,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+
+
+def _kept(choices: Any, label: Any) -> filters.ChoiceFilter:
+    return filters.ChoiceFilter(method="keep", choices=choices, label=label, empty_label=_("All"))
+
+
+def _beside(label: Any) -> filters.ChoiceFilter:
+    return filters.ChoiceFilter(method="by_code", choices=_tiers_or_none, label=label, empty_label=_("All"))
+
+
 class CustomerPageFilter(StrictFilterSet):
-    """Customers by who they are, where they stand, how they are and whose they are."""
+    """Customers by who they are, where they stand, what they are worth, what they did, and whose they are.
+
+    `day` is what "today" is for the filters that need one: of the tenant, unless a night says otherwise.
+    """
 
     q = filters.CharFilter(
         method="by_text",
         label=_("Search"),
         widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name or number"), "autocomplete": "off"}),
     )
-    tier = filters.ChoiceFilter(field_name="tier", choices=_tiers, label=_("Tier"), empty_label=_("All"))
+    tier = filters.ChoiceFilter(method="by_code", choices=_tiers_or_none, label=_("Tier"), empty_label=_("All"))
     health = filters.ChoiceFilter(field_name="band", choices=Band.choices, label=_("Health"), empty_label=_("All"))
     risk = filters.ChoiceFilter(
         method="by_risk",
@@ -40,8 +85,8 @@ class CustomerPageFilter(StrictFilterSet):
         empty_label=_("All"),
     )
     segment = filters.ChoiceFilter(
-        field_name="segment",
-        choices=[each for each in Segment.choices if each[0]],
+        method="by_code",
+        choices=[*(each for each in Segment.choices if each[0]), (NOBODY, Segment.NONE.label)],
         label=_("Segment"),
         empty_label=_("All"),
     )
@@ -52,14 +97,96 @@ class CustomerPageFilter(StrictFilterSet):
     country = filters.ChoiceFilter(
         field_name="country", choices=lambda: _countries(), label=_("Country"), empty_label=_("All")
     )
+    saved = filters.ModelChoiceFilter(
+        method="by_saved", queryset=lambda request: _saved(request), label=_("Saved segment"), empty_label=_("All")
+    )
+    stage = filters.ChoiceFilter(field_name="stage", choices=Stage.choices, label=_("Stage"), empty_label=_("All"))
+    r = filters.ChoiceFilter(field_name="r", choices=_SCORES, label=_("Recency score"), empty_label=_("All"))
+    f = filters.ChoiceFilter(field_name="f", choices=_SCORES, label=_("Frequency score"), empty_label=_("All"))
+    m = filters.ChoiceFilter(field_name="m", choices=_SCORES, label=_("Money score"), empty_label=_("All"))
+    money_from = _amount("money_12m", "gte", _("Net money from"))
+    money_to = _amount("money_12m", "lte", _("Net money up to"))
+    clv_from = _amount("clv", "gte", _("Lifetime value from"))
+    clv_to = _amount("clv", "lte", _("Lifetime value up to"))
+    by_wholesale = _beside(_("Tier, wholesale"))
+    by_callback = _beside(_("Tier, call-backs"))
+    by_sales_team = _beside(_("Tier, sales team"))
+    pinned = filters.ChoiceFilter(method="by_pin", choices=_YES_NO, label=_("Tier pinned"), empty_label=_("All"))
+    drift = filters.ChoiceFilter(method="by_drift", choices=_YES_NO, label=_("Shrinking orders"), empty_label=_("All"))
+    closed = filters.ChoiceFilter(method="by_closing", choices=_YES_NO, label=_("Closed"), empty_label=_("All"))
+    moved_from = _day(_("Tier before, on"))
+    tier_before = _kept(_tiers_or_none, _("Tier before"))
+    moved_to = _day(_("Tier after, on"))
+    tier_after = _kept(_tiers_or_none, _("Tier after"))
+    ordered_from = _day(_("Ordered from"))
+    ordered_to = _day(_("Ordered before"))
+    again_from = _day(_("Ordered again from"))
+    again_to = _day(_("Ordered again before"))
+    not_ordered_from = _day(_("No order from"))
+    not_ordered_to = _day(_("No order before"))
+    rule = filters.ModelChoiceFilter(
+        method="by_rule",
+        queryset=lambda request: CrossSellRule.objects.all(),
+        label=_("Cross-sell rule"),
+        empty_label=_("All"),
+    )
+    saved_joined_from = _day(_("Joined the segment since"))
+    saved_left_from = _day(_("Left the segment since"))
+
+    more = frozenset({
+        "saved", "stage", "r", "f", "m", "money_from", "money_to", "clv_from", "clv_to", "by_wholesale", "by_callback",
+        "by_sales_team", "pinned", "drift", "closed", "moved_from", "moved_to", "tier_before", "tier_after",
+        "ordered_from", "ordered_to", "again_from", "again_to", "not_ordered_from", "not_ordered_to", "rule",
+        "saved_joined_from", "saved_left_from",
+    })  # fmt: skip
+    on_demand = frozenset({"again_from", "again_to", "rule", "saved_joined_from", "saved_left_from"})
 
     class Meta:
         model = Customer
         fields: list[str] = []
 
+    def __init__(self, *args: Any, day: dt.date | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.day = day or current_tenant().today()
+
+    def get_form_class(self) -> Any:
+        return type("CustomerFilterForm", (_CustomerFilterForm, super().get_form_class()), {"day": self.day})
+
+    @property
+    def form(self) -> Any:
+        is_new = not hasattr(self, "_form")
+        form = super().form
+        if is_new:
+            # All rules would be hundreds of choices: offered is the one that a page has led here with.
+            form.fields["rule"].widget.choices = _chosen_rule(form["rule"].value())
+        return form
+
+    def filter_queryset(self, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
+        rows: QuerySet[Customer] = super().filter_queryset(queryset)
+        asked = self.form.cleaned_data
+        rows = _moved(rows, asked, self.day)
+        for first, last, narrow in (
+            ("ordered_from", "ordered_to", figures.ordered_between),
+            ("again_from", "again_to", figures.ordered_between),
+            ("not_ordered_from", "not_ordered_to", figures.silent_between),
+        ):
+            if asked[first] or asked[last]:
+                rows = narrow(rows, asked[first] or dt.date.min, asked[last] or dt.date.max)
+        return rows
+
+    def keep(self, rows: QuerySet[Customer], _name: str, _value: Any) -> QuerySet[Customer]:
+        """What only makes sense together with others, `filter_queryset` asks once for all."""
+        return rows
+
     def by_text(self, rows: Any, _name: str, text: str) -> QuerySet[Customer]:
         found: QuerySet[Customer] = rows.named_like(text)
         return found
+
+    def by_code(self, rows: QuerySet[Customer], name: str, code: str) -> QuerySet[Customer]:
+        """By a code that a customer may have none of: before its first night, and without an order."""
+        if code == NOBODY:
+            return rows.filter(Q(**{name: ""}) | Q(**{f"{name}__isnull": True}))
+        return rows.filter(**{name: code})
 
     def by_risk(self, rows: QuerySet[Customer], _name: str, risk: str) -> QuerySet[Customer]:
         return customers_with_alert(rows) if risk == "alert" else customers_at_risk(rows)
@@ -68,6 +195,86 @@ class CustomerPageFilter(StrictFilterSet):
         if owner == NOBODY:
             return rows.filter(owner_a__isnull=True)
         return rows.filter(Q(owner_a=owner) | Q(owner_b=owner))
+
+    def by_pin(self, rows: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
+        pins = Exists(TierPin.objects.in_force(self.day).filter(customer=OuterRef("pk")))
+        return rows.filter(pins if answer == "yes" else ~pins)
+
+    def by_drift(self, rows: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
+        return figures.drifting(rows) if answer == "yes" else figures.steady(rows)
+
+    def by_closing(self, rows: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
+        return rows.filter(closed_on__isnull=answer == "no")
+
+    def by_rule(self, rows: QuerySet[Customer], _name: str, rule: CrossSellRule) -> QuerySet[Customer]:
+        """Whom the rule's consequent could be offered: closed customers are left out, as in `figures.candidates`."""
+        return figures.could_be_offered(rows.filter(closed_on__isnull=True), rule)
+
+    def by_saved(self, rows: QuerySet[Customer], _name: str, segment: SavedSegment) -> QuerySet[Customer]:
+        asked = self.form.cleaned_data
+        return of_segment(rows, segment, joined_from=asked["saved_joined_from"], left_from=asked["saved_left_from"])
+
+
+class _CustomerFilterForm(forms.Form):
+    """What the filters must not contradict."""
+
+    day: dt.date
+
+    def clean(self) -> dict[str, Any]:
+        asked: dict[str, Any] = super().clean() or self.cleaned_data
+        said = {name for name, value in asked.items() if value not in EMPTY_VALUES}
+        if "moved_from" not in said and ("tier_before" in said or ("moved_to" in said and "tier_after" not in said)):
+            self._say("moved_from", _("Say the day on which the tier was that one."))
+        for first, last in (
+            ("moved_from", "moved_to"),
+            ("ordered_from", "ordered_to"),
+            ("again_from", "again_to"),
+            ("not_ordered_from", "not_ordered_to"),
+            ("money_from", "money_to"),
+            ("clv_from", "clv_to"),
+        ):
+            if first in said and last in said and asked[first] > asked[last]:
+                self._say(last, _("This lies below the beginning of the range."))
+        if "saved" not in said:
+            for name in ("saved_joined_from", "saved_left_from"):
+                if name in said:
+                    self._say(name, _("Say which saved segment."))
+        elif {"saved_joined_from", "saved_left_from"} <= said:
+            self._say("saved_left_from", _("Ask for those who joined or for those who left."))
+        return asked
+
+    def _say(self, name: str, words: Any) -> None:
+        if name not in self.errors:
+            self.add_error(name, words)
+
+
+def _moved(rows: QuerySet[Customer], asked: Mapping[str, Any], day: dt.date) -> QuerySet[Customer]:
+    """By the tier on a day, on a later one (without one: now), or both; without tiers those who changed between."""
+    start, end = asked["moved_from"], asked["moved_to"] or day
+    before, after = ("" if tier == NOBODY else tier for tier in (asked["tier_before"], asked["tier_after"]))
+    if asked["tier_before"]:
+        rows = figures.had_tier(rows, start, before)
+    if asked["tier_after"]:
+        rows = figures.had_tier(rows, end, after)
+    if start and not asked["tier_before"] and not asked["tier_after"]:
+        rows = figures.changed_between(rows, start, end)
+    return rows
+
+
+def _saved(request: Any) -> QuerySet[SavedSegment]:
+    # A saved segment is somebody's: where nobody asks, there is none.
+    member = getattr(request, "member", None)
+    rows: QuerySet[SavedSegment] = SavedSegment.objects.all()
+    return rows.none() if member is None else SavedSegment.objects.visible_to(member)
+
+
+def _chosen_rule(value: Any) -> list[tuple[str, Any]]:
+    number = id_number(str(value or ""))
+    rule = None if number is None else CrossSellRule.objects.filter(pk=number).first()
+    if rule is None:
+        return [("", _("All"))]
+    labels = figures.item_labels({rule.antecedent, rule.consequent})
+    return [("", _("All")), (str(rule.pk), f"{labels[rule.antecedent]} → {labels[rule.consequent]}")]
 
 
 def _owners() -> list[tuple[str, Any]]:
@@ -79,3 +286,10 @@ def _owners() -> list[tuple[str, Any]]:
 def _countries() -> list[tuple[str, str]]:
     names = Customer.objects.exclude(country="").order_by("country").values_list("country", flat=True).distinct()
     return [(name, name) for name in names]
+
+
+class CrossSellPageFilter(CrossSellRuleFilter):
+    """Cross-sell rules by what people call A and B, not by their keys."""
+
+    antecedent = None
+    consequent = None

@@ -2,41 +2,85 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
 
 from customers.models import Customer
 from health.models import Band, HealthScore
 from risk.models import Alert
+from segmentation.models import SavedSegment, SegmentMember
+from segmentation.querysets import with_stage
+from segmentation.rules.policy import TierPolicy
 from tenants.context import current_tenant
 from tenants.models import Member
+from tenants.policies import active_policy, last_night_and_policy
 
 
 def customer_rows(member: Member) -> QuerySet[Customer]:
-    """Customers that the member sees, each with tier, segment, scores, money, orders and health of last night.
+    """Customers that the member sees, `with_last_night`."""
+    return with_last_night(Customer.objects.visible_to(member))
 
-    Adds tier, segment, r, f, m, last_order_on, orders_12m, money_12m, score and band; all empty for a
-    customer that no night has seen. The tenant is said in each join as well: the wall's own condition then
-    costs nothing.
+
+def with_last_night(rows: QuerySet[Customer], on: dt.date | None = None) -> QuerySet[Customer]:
+    """The customers, each with tier, segment, scores, stage, money, orders, value and health of last night.
+
+    `on` is the day of a night that is at work and not done yet: the stage is then of that day.
+
+    Adds tier, segment, by_wholesale, by_callback, by_sales_team, r, f, m, stage, first_order_on, last_order_on,
+    orders_12m, money_12m, clv, value_score, score and band; all empty for a customer that no night has seen. The
+    tenant is said in each join as well: the wall's own condition then costs nothing.
     """
     tenant = current_tenant().pk
-    rows: QuerySet[Customer] = (
-        Customer.objects.visible_to(member)
-        .annotate(
+    known = last_night_and_policy()
+    as_of, policy = (known[0].for_date, known[1]) if known else (None, active_policy())
+    if on is not None and (as_of is None or as_of < on):
+        as_of, policy = on, active_policy()
+    rows = (
+        rows.annotate(
             standing=FilteredRelation("standings", condition=Q(standings__tenant_id=tenant)),
             health=FilteredRelation("health_scores", condition=Q(health_scores__tenant_id=tenant)),
+            worth=FilteredRelation("worths", condition=Q(worths__tenant_id=tenant)),
         )
         .annotate(
             tier=F("standing__tier"),
             segment=F("standing__segment"),
+            by_wholesale=F("standing__by_wholesale"),
+            by_callback=F("standing__by_callback"),
+            by_sales_team=F("standing__by_sales_team"),
+            r=F("standing__r"),
+            f=F("standing__f"),
+            m=F("standing__m"),
+            first_order_on=F("standing__first_order_on"),
             last_order_on=F("standing__last_order_on"),
             orders_12m=F("standing__frequency"),
             money_12m=F("standing__monetary"),
+            clv=F("worth__clv"),
+            value_score=F("worth__score"),
             score=F("health__score"),
             band=F("health__band"),
         )
         .select_related("owner_a__user", "owner_b__user")
     )
-    return rows
+    return with_stage(rows, as_of, policy.section(TierPolicy))
+
+
+def of_segment(
+    rows: QuerySet[Customer],
+    segment: SavedSegment,
+    *,
+    joined_from: dt.date | None = None,
+    left_from: dt.date | None = None,
+) -> QuerySet[Customer]:
+    """Those of the customers who are in a saved segment; who joined it since a day, and still are in it.
+
+    With `left_from` those who left it on or after that day, and have not come back.
+    """
+    times = SegmentMember.objects.filter(tenant_id=current_tenant().pk, segment=segment, customer=OuterRef("pk"))
+    now = times.filter(left_on__isnull=True)
+    if left_from is not None:
+        return rows.filter(Exists(times.filter(left_on__gte=left_from)), ~Exists(now))
+    return rows.filter(Exists(now if joined_from is None else now.joined_since(joined_from)))
 
 
 def customers_at_risk(rows: QuerySet[Customer]) -> QuerySet[Customer]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboards.views import customers, keys, today
+from dashboards.views import customers, keys, policy, saved, segments, tiers, today, versions
 
 urlpatterns = [
     path("today/", today.Today.as_view(), name="today"),
@@ -19,5 +19,28 @@ urlpatterns = [
     path("customers/add/", customers.CustomerAdd.as_view(), name="customer-add"),
     path("customers/<int:pk>/", customers.CustomerPage.as_view(), name="customer"),
     path("customers/<int:pk>/edit/", customers.CustomerEdit.as_view(), name="customer-edit"),
+    path("customers/<int:customer>/pin/", tiers.TierPinAdd.as_view(), name="tier-pin"),
+    path("pins/<int:pk>/unpin/", tiers.TierUnpin.as_view(), name="tier-unpin"),
     path("customers/<int:pk>/timeline/", customers.CustomerTimeline.as_view(), name="customer-timeline"),
+    path("segments/", segments.SegmentGrid.as_view(), name="segments"),
+    path("segments/migration/", segments.Migration.as_view(), name="segments-migration"),
+    path("segments/figures/", segments.Figures.as_view(), name="segments-figures"),
+    path("segments/cross-sell/", segments.CrossSellRules.as_view(), name="segments-cross-sell"),
+    path("segments/saved/", saved.SavedSegments.as_view(), name="segments-saved"),
+    path("segments/saved/add/", saved.SegmentSave.as_view(), name="segment-save"),
+    path("segments/saved/<int:pk>/", saved.SegmentOpen.as_view(), name="segment"),
+    path("segments/saved/<int:pk>/edit/", saved.SegmentEdit.as_view(), name="segment-edit"),
+    path("segments/saved/<int:pk>/evaluate/", saved.SegmentEvaluate.as_view(), name="segment-evaluate"),
+    path("segments/saved/<int:pk>/delete/", saved.SegmentDelete.as_view(), name="segment-delete"),
+    path("policy/", policy.Editor.as_view(), name="policy"),
+    path("policy/dry-run/", policy.DryRun.as_view(), name="policy-dry-run"),
+    path("policy/moves/", policy.MoveList.as_view(), name="policy-moves"),
+    path("policy/save/", policy.Save.as_view(), name="policy-save"),
+    path("policy/discard/", policy.Discard.as_view(), name="policy-discard"),
+    path("policy/pack/", policy.SwitchPack.as_view(), name="policy-pack"),
+    path("policy/rebase/", policy.Rebase.as_view(), name="policy-rebase"),
+    path("policy/versions/", versions.VersionList.as_view(), name="policy-versions"),
+    path("policy/versions/<int:number>/", versions.Version.as_view(), name="policy-version"),
+    path("policy/versions/<int:number>/restore/", policy.Restore.as_view(), name="policy-restore"),
+    path("policy/compare/", versions.Compare.as_view(), name="policy-compare"),
 ]

@@ -23,7 +23,7 @@
       trigger: 'axis', renderMode: 'richText', backgroundColor: css('raised'), borderColor: css('line-2'), borderWidth: 1,
       textStyle: { ...font, color: css('ink') }, axisPointer: { type: 'line', lineStyle: { color: css('line-2') } },
     };
-    const option = { spend, health }[data.kind](data, { css, font, axis, tooltip });
+    const option = { spend, health, bars, curve }[data.kind](data, { css, font, axis, tooltip });
     const chart = echarts.getInstanceByDom(place) || echarts.init(place, null, { renderer: 'canvas' });
     chart.setOption({ animation: false, textStyle: font, ...option }, true);
     charts.push(chart);
@@ -31,11 +31,14 @@
 
   const spend = (data, { css, font, axis, tooltip }) => ({
     tooltip: { ...tooltip, formatter: ([p]) => `${data.labels[p.dataIndex]}  ${p.value} ${data.unit}` },
-    grid: { left: 44, right: 4, top: 12, bottom: 36 },
+    grid: { left: 44, right: 4, top: data.marks.some(Boolean) ? 28 : 12, bottom: 36 },
     xAxis: { type: 'category', data: data.labels, ...axis, splitLine: { show: false },
       axisLabel: { ...font, color: css('ink-3'), interval: 0, formatter: (_, i) => data.ticks[i] } },
     yAxis: { type: 'value', ...axis, axisLine: { show: false }, splitNumber: 3 },
-    series: [{ type: 'bar', barWidth: '62%', data: data.values, itemStyle: { color: css('series-3'), borderRadius: [2, 2, 0, 0] } }],
+    series: [{ type: 'bar', barWidth: '62%', itemStyle: { color: css('series-3'), borderRadius: [2, 2, 0, 0] },
+      data: data.values.map((value, i) => data.marks[i] ? { value, itemStyle: { color: css('series-1') },
+        label: { show: true, position: 'top', formatter: data.marks[i], ...font, fontSize: 11, fontWeight: 700,
+          color: css('surface'), backgroundColor: css('ink'), borderRadius: 4, padding: [3, 5] } } : value) }],
   });
 
   const health = (data, { css, font, axis, tooltip }) => ({
@@ -51,6 +54,24 @@
         lineStyle: { type: [3, 3], color: css('line-2') }, data: data.lines.map(y => ({ yAxis: y })) },
       markPoint: { symbol: { red: 'diamond', yellow: 'triangle' }[data.band] || 'circle', symbolSize: 9, label: { show: false },
         itemStyle: { color: css(data.band) }, data: data.points.length ? [{ coord: data.points.at(-1) }] : [] } }],
+  });
+
+  const bars = (data, { css, font, axis, tooltip }) => ({
+    tooltip: { ...tooltip, formatter: ([p]) => `${data.labels[p.dataIndex]}  ${p.value ?? '–'} ${data.unit}` },
+    grid: { left: 44, right: 4, top: 12, bottom: 36 },
+    xAxis: { type: 'category', data: data.labels, ...axis, splitLine: { show: false },
+      axisLabel: { ...font, color: css('ink-3'), interval: 0, hideOverlap: true, formatter: (_, i) => data.ticks[i] } },
+    yAxis: { type: 'value', ...axis, axisLine: { show: false }, splitNumber: 3 },
+    series: [{ type: 'bar', barWidth: '62%', itemStyle: { color: css('series-3'), borderRadius: [2, 2, 0, 0] }, data: data.values }],
+  });
+
+  const curve = (data, { css, font, axis, tooltip }) => ({
+    tooltip: { ...tooltip, formatter: ([p]) => `${p.value[0]}% ${data.x}  ${p.value[1]}% ${data.y}` },
+    grid: { left: 40, right: 16, top: 12, bottom: 28 },
+    xAxis: { type: 'value', min: 0, max: 100, ...axis, splitLine: { show: false }, axisLabel: { ...font, color: css('ink-3'), formatter: '{value}%' } },
+    yAxis: { type: 'value', min: 0, max: 100, ...axis, axisLine: { show: false }, axisLabel: { ...font, color: css('ink-3'), formatter: '{value}%' } },
+    series: [{ type: 'line', data: data.points, symbol: 'none', lineStyle: { color: css('ink'), width: 1.75 },
+      markPoint: { symbol: 'circle', symbolSize: 9, label: { show: false }, itemStyle: { color: css('accent') }, data: [{ coord: data.mark }] } }],
   });
 
   const paintAll = () => { charts.length = 0; places.forEach(paint); };

@@ -49,6 +49,7 @@ def _pages() -> list[tuple[str, str, str, str]]:
     return [
         ("today", _("Today"), "list-check", "follow-ups:read"),
         ("customers", _("Customers"), "building-store", "customers:read"),
+        ("policy", _("Policy"), "adjustments-horizontal", "policy:read"),
         ("imports", _("Imports"), "file-import", "imports:read"),
         ("runs", _("Runs"), "history", "runs:read"),
         ("members", _("Members"), "users", "members:read"),

@@ -1,0 +1,12 @@
+"""The night's step of the dashboards: who is in which saved segment."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from dashboards import segments
+
+
+def run(as_of: dt.date) -> dict[str, int]:
+    """Evaluate every saved segment; comes last, so that the filters read what this night has found."""
+    return segments.run(as_of)
