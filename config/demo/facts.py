@@ -43,6 +43,8 @@ class CustomerFact:
     tags: tuple[str, ...]
     external_ids: tuple[tuple[str, str], ...]
     contacts: tuple[ContactFact, ...]
+    industry_position: int | None = None
+    growth_potential: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,17 @@ class ComplaintFact:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceFact:
+    """What shows a customer's worth beside its money; `referred` is the key of who came on its word."""
+
+    customer: str
+    kind: str
+    on: dt.date
+    note: str
+    referred: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Everything that happened at a firm before `today`."""
 
@@ -114,6 +127,7 @@ class History:
     orders: tuple[OrderFact, ...]
     talks: tuple[TalkFact, ...]
     complaints: tuple[ComplaintFact, ...]
+    evidence: tuple[EvidenceFact, ...]
 
     def digest(self) -> str:
         """64 hex digits that two histories share only if they are the same word for word."""
@@ -124,5 +138,5 @@ class History:
 
     def _facts(self) -> Iterator[object]:
         yield self.firm, self.today
-        for facts in (self.customers, self.orders, self.talks, self.complaints):
+        for facts in (self.customers, self.orders, self.talks, self.complaints, self.evidence):
             yield from facts

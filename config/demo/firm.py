@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from tenants.permissions import Role
 
@@ -37,6 +38,7 @@ class Person:
     role: Role
     team: str = ""
     language: str = ""
+    weekly_capacity: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Words:
     silence_notes: tuple[str, ...]
     promises: tuple[str, ...]  # what was promised to a customer; one phrase of a follow-up's width
     notes: Mapping[str, tuple[str, ...]]  # shape: the note on the customer
+    evidence: Mapping[str, tuple[str, ...]]  # kind: what happened
+    pin_reason: str  # why a growing customer's tier is fixed
     causes: tuple[str, ...]  # why an alert was what it was
 
 
@@ -107,6 +111,22 @@ class Foreign:
     country: str
     currency: str
     rate: str
+
+
+@dataclass(frozen=True)
+class PolicyStep:
+    """A change of the pack's policy that somebody has made: why, and the values by section and field."""
+
+    note: str
+    changes: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class SavedFilter:
+    """A segment that the first team's lead has saved for everybody, as the list's address has its filters."""
+
+    name: str
+    filters: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -133,6 +153,8 @@ class Firm:
     order_money: int  # cents, the median order
     terms_days: tuple[int, ...]
     prefixes: Mapping[str, str]  # what numbers begin with: customer, order, shop, credit
+    policy: tuple[PolicyStep, ...] = ()
+    segments: tuple[SavedFilter, ...] = ()
     foreign: Foreign | None = None
 
     def staff(self, role: Role) -> tuple[Person, ...]:

@@ -6,14 +6,14 @@ from random import Random
 from typing import Final
 
 from config.demo import seasons
-from config.demo.firm import Article, Company, Firm, Name, Person, Topic, Words, listed, named
+from config.demo.firm import Article, Company, Firm, Name, Person, PolicyStep, SavedFilter, Topic, Words, listed, named
 from tenants.permissions import Role
 
 PEOPLE: Final = (
-    Person("lin.yue@hengtai.example", "林悦", Role.ACCOUNT_MANAGER, "华南"),
-    Person("chen.rui@hengtai.example", "陈睿", Role.ACCOUNT_MANAGER, "华南"),
-    Person("xu.wen@hengtai.example", "徐雯", Role.ACCOUNT_MANAGER, "华东"),
-    Person("he.jia@hengtai.example", "何佳", Role.ACCOUNT_MANAGER, "华东"),
+    Person("lin.yue@hengtai.example", "林悦", Role.ACCOUNT_MANAGER, "华南", weekly_capacity=32),
+    Person("chen.rui@hengtai.example", "陈睿", Role.ACCOUNT_MANAGER, "华南", weekly_capacity=30),
+    Person("xu.wen@hengtai.example", "徐雯", Role.ACCOUNT_MANAGER, "华东", weekly_capacity=26),
+    Person("he.jia@hengtai.example", "何佳", Role.ACCOUNT_MANAGER, "华东", weekly_capacity=28),
     Person("zhou.min@hengtai.example", "周敏", Role.TEAM_LEAD, "华南"),
     Person("sun.qiang@hengtai.example", "孙强", Role.TEAM_LEAD, "华东"),
     Person("gao.ming@hengtai.example", "高明", Role.EXECUTIVE),
@@ -254,13 +254,21 @@ WORDS: Final = Words(
         "closed": ("公司注销，尾款已清。",),
         "never": ("展会上认识，还没有下过单。",),
     },
+    evidence={
+        "referral": ("介绍了同行来店里看样", "饭局上把我们推荐给朋友，对方第二天就来电话"),
+        "endorsement": ("在经销商大会上替我们发言", "愿意写进宣传册，提供了工地照片"),
+        "benchmark": ("样板工程，区域内同行都去参观",),
+        "co_development": ("一起试了新配方的瓷砖胶，给出三轮反馈", "共同开发柔光砖新规格"),
+        "cluster": ("同一建材城另外五家都跟着进货", "商会会长单位，带动本地门店"),
+    },
+    pin_reason="年框刚签，按战略客户服务半年再看",
     causes=("春节停工", "工程延期", "价格", "已转向别家", "换了采购人员"),
 )
 
 HENGTAI: Final = Firm(
     slug="hengtai",
     name="Hengtai Trading 恒泰建材",
-    pack="callback",
+    pack="wholesale",
     timezone="Asia/Shanghai",
     currency="CNY",
     country="CN",
@@ -277,5 +285,37 @@ HENGTAI: Final = Firm(
     channels={"wechat": 50, "phone": 30, "visit": 12, "sms": 3, "app": 5},
     order_money=1_600_000,
     terms_days=(30, 45, 60),
+    segments=(
+        SavedFilter("重点客户，健康度黄或红", {"tier": ("key",), "risk": ("any",)}),
+        SavedFilter("刚被赢回的客户", {"stage": ("won_back",)}),
+        SavedFilter("高增长潜力的普通客户", {"tier": ("regular",), "money_from": ("300000",)}),
+    ),
+    policy=(
+        PolicyStep(
+            "起点太高，本公司没有千万级客户：战略三百万，重点六十万",
+            {"tiers": {"strategic_money": 3_000_000, "key_money": 600_000}},
+        ),
+        PolicyStep(
+            "普通客户也要有人联系：每季度一次轻触达",
+            {
+                "cadence": {
+                    "tiers": {
+                        "strategic": [
+                            {"kind": "review", "times": 1, "per": "quarter"},
+                            {"kind": "deep_talk", "times": 1, "per": "month"},
+                        ],
+                        "key": [
+                            {"kind": "deep_talk", "times": 1, "per": "month"},
+                            {"kind": "report", "times": 1, "per": "quarter"},
+                        ],
+                        "regular": [
+                            {"kind": "message", "times": 1, "per": "month"},
+                            {"kind": "light_touch", "times": 1, "per": "quarter"},
+                        ],
+                    }
+                }
+            },
+        ),
+    ),
     prefixes={"customer": "C-", "order": "SO-", "shop": "WX", "credit": "TH-", "shop_customer": "wx"},
 )

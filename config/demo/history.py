@@ -9,6 +9,7 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
+from config.demo.evidence import evidence, with_potential
 from config.demo.facts import ComplaintFact, ContactFact, CustomerFact, History, OrderFact, TalkFact
 from config.demo.firm import Company, Firm, Person, dice
 from config.demo.orders import SHOP, SOURCE, Buyer, buy
@@ -44,7 +45,7 @@ def write_history(firm: Firm, today: dt.date) -> History:
             gap=gap,
         )
         said, wrong = talk(firm, party, bought, last, dice(firm.slug, customer.key, "talks"))
-        customers.append(customer)
+        customers.append(with_potential(firm, customer))
         orders += bought
         talks += said
         complaints += wrong
@@ -55,6 +56,7 @@ def write_history(firm: Firm, today: dt.date) -> History:
         orders=_numbered_orders(firm, orders),
         talks=_numbered(talks, "T"),
         complaints=_numbered_complaints(complaints),
+        evidence=tuple(evidence(firm, customers, sorted(orders, key=lambda order: order.placed_at), today)),
     )
 
 

@@ -20,6 +20,7 @@ from customers.models import (
     Contact,
     Customer,
     CustomerTag,
+    Evidence,
     ExternalId,
     Interaction,
     Order,
@@ -93,6 +94,8 @@ def load_people(firm: Firm, password: str) -> dict[str, Member]:
             team=teams.get(person.team),
             language=person.language,
         )
+        member.weekly_capacity = person.weekly_capacity
+        member.save(update_fields=["weekly_capacity"])
         if not member.user.has_usable_password():
             member.user.password = hashed
             member.user.save(update_fields=["password"])
@@ -107,6 +110,7 @@ def load_history(firm: Firm, history: History, members: Mapping[str, Member]) ->
     _load_orders(firm, history, customers)
     _load_complaints(history, customers)
     _load_talks(history, customers, contacts, members)
+    _load_evidence(history, customers, members)
 
 
 def _load_customers(history: History, members: Mapping[str, Member]) -> dict[str, int]:
@@ -119,6 +123,8 @@ def _load_customers(history: History, members: Mapping[str, Member]) -> dict[str
             industry=fact.industry,
             owner_a=members[fact.owner_a] if fact.owner_a else None,
             owner_b=members[fact.owner_b] if fact.owner_b else None,
+            industry_position=fact.industry_position,
+            growth_potential=fact.growth_potential,
             since=fact.since,
             closed_on=fact.closed_on,
             note=fact.note,
@@ -270,6 +276,21 @@ def _load_talks(
         ),
     )
     insert_frame(Interaction, talks, constants={"source": CRM} | _now())
+
+
+def _load_evidence(history: History, customers: Mapping[str, int], members: Mapping[str, Member]) -> None:
+    owners = {fact.key: fact.owner_a for fact in history.customers}
+    Evidence.objects.bulk_create(
+        Evidence(
+            customer_id=customers[fact.customer],
+            kind=fact.kind,
+            on=fact.on,
+            note=fact.note,
+            referred_id=customers[fact.referred] if fact.referred else None,
+            member=members[owner] if (owner := owners[fact.customer]) else None,
+        )
+        for fact in history.evidence
+    )
 
 
 def _frame(schema: Mapping[str, Any], rows: Iterable[tuple[Any, ...]]) -> pl.DataFrame:

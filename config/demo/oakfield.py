@@ -7,14 +7,26 @@ from random import Random
 from typing import Final
 
 from config.demo import seasons
-from config.demo.firm import Article, Company, Firm, Foreign, Name, Person, Topic, Words, listed
+from config.demo.firm import (
+    Article,
+    Company,
+    Firm,
+    Foreign,
+    Name,
+    Person,
+    PolicyStep,
+    SavedFilter,
+    Topic,
+    Words,
+    listed,
+)
 from tenants.permissions import Role
 
 PEOPLE: Final = (
-    Person("amy.clarke@oakfield.example", "Amy Clarke", Role.ACCOUNT_MANAGER, "North"),
-    Person("ben.hughes@oakfield.example", "Ben Hughes", Role.ACCOUNT_MANAGER, "North"),
-    Person("priya.nair@oakfield.example", "Priya Nair", Role.ACCOUNT_MANAGER, "South"),
-    Person("tom.ellis@oakfield.example", "Tom Ellis", Role.ACCOUNT_MANAGER, "South"),
+    Person("amy.clarke@oakfield.example", "Amy Clarke", Role.ACCOUNT_MANAGER, "North", weekly_capacity=32),
+    Person("ben.hughes@oakfield.example", "Ben Hughes", Role.ACCOUNT_MANAGER, "North", weekly_capacity=28),
+    Person("priya.nair@oakfield.example", "Priya Nair", Role.ACCOUNT_MANAGER, "South", weekly_capacity=30),
+    Person("tom.ellis@oakfield.example", "Tom Ellis", Role.ACCOUNT_MANAGER, "South", weekly_capacity=24),
     Person("rachel.moore@oakfield.example", "Rachel Moore", Role.TEAM_LEAD, "North"),
     Person("mei.lawson@oakfield.example", "Mei Lawson", Role.TEAM_LEAD, "South", language="en"),
     Person("helen.ward@oakfield.example", "Helen Ward", Role.EXECUTIVE),
@@ -256,13 +268,21 @@ WORDS: Final = Words(
         "closed": ("Shop closed, account settled.",),
         "never": ("Met at the spring fair, has not ordered yet.",),
     },
+    pin_reason="Opens two more shops this spring: treat as the best until then.",
+    evidence={
+        "referral": ("Sent a friend who opens a shop in the next town.", "Recommended us in the buying group."),
+        "endorsement": ("Quoted on our trade page, with a photo of the shelf.", "Spoke for us at the spring fair."),
+        "benchmark": ("The shop others come to see before they order.",),
+        "co_development": ("Tried the new wreath range with us, three rounds of notes.",),
+        "cluster": ("Four shops in the same street followed.", "Leads the local retail association."),
+    },
     causes=("Season", "Refurbishment", "Price", "Went to another supplier", "New buyer"),
 )
 
 OAKFIELD: Final = Firm(
     slug="oakfield",
     name="Oakfield Supplies",
-    pack="starter",
+    pack="callback",
     timezone="Europe/London",
     currency="GBP",
     country="GB",
@@ -279,6 +299,12 @@ OAKFIELD: Final = Firm(
     channels={"email": 42, "phone": 40, "visit": 10, "store": 5, "sms": 3},
     order_money=42_000,
     terms_days=(30,),
+    segments=(
+        SavedFilter("Gold and at risk", {"tier": ("gold",), "risk": ("any",)}),
+        SavedFilter("Won back this season", {"stage": ("won_back",)}),
+        SavedFilter("Big once, silent now", {"segment": ("011",)}),
+    ),
+    policy=(PolicyStep("Autumn fair: keep more shops in silver this season", {"tiers": {"silver_best": 45}}),),
     prefixes={"customer": "OAK", "order": "", "shop": "W", "credit": "CR", "shop_customer": "web-"},
     foreign=Foreign("Ireland", "EUR", "0.8565"),
 )

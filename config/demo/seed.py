@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 
 from django.db import transaction
@@ -12,9 +13,14 @@ from config.demo.history import write_history
 from config.demo.load import load_history, load_people
 from config.demo.logins import PASSWORD
 from config.demo.oakfield import OAKFIELD
-from config.demo.weeks import let_weeks_pass
+from config.demo.weeks import NIGHTS_AGO, let_weeks_pass
+from segmentation.models import SavedSegment
+from segmentation.saved import save_segment
 from tenants.context import tenant_scope
-from tenants.models import Tenant
+from tenants.events import acting
+from tenants.models import Member, Tenant
+from tenants.permissions import Role
+from tenants.policies import active_policy, save_policy
 from tenants.services import create_tenant
 
 FIRMS: Final[tuple[Firm, ...]] = (HENGTAI, OAKFIELD)
@@ -40,8 +46,24 @@ def seed(firm: Firm) -> Tenant:
     with tenant_scope(tenant):
         members = load_people(firm, PASSWORD)
         load_history(firm, history, members)
+        lead = members[firm.staff(Role.TEAM_LEAD)[0].email]
+        _settle_policy(firm, lead)
+        for saved in firm.segments:
+            segment = save_segment(name=saved.name, filters=saved.filters, is_shared=True, member=lead)
+            made_at = tenant.start_of(history.today - dt.timedelta(days=max(NIGHTS_AGO)))
+            SavedSegment.objects.filter(pk=segment.pk).update(created_at=made_at)
         let_weeks_pass(firm, history, members)
     return tenant
+
+
+def _settle_policy(firm: Firm, lead: Member) -> None:
+    """The pack's policy, changed as the firm's lead has since changed it: a version for each step."""
+    with acting(lead):
+        for step in firm.policy:
+            document = dict(active_policy().document)
+            for section, fields in step.changes.items():
+                document[section] = {**document[section], **fields}
+            save_policy(document, pack=firm.pack, note=step.note)
 
 
 def seeded() -> list[Firm]:

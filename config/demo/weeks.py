@@ -16,13 +16,17 @@ from config.demo.firm import Firm, dice
 from config.demo.orders import moment
 from config.demo.shapes import SHAPES
 from config.night import run_night
-from customers.models import ExternalId, Interaction, TouchKind
+from customers.models import Customer, ExternalId, Interaction, TouchKind
 from followups.models import FollowUp
 from followups.reasons import MANUAL, SIGNAL, SnoozeReason
 from risk.models import Alert
+from segmentation.rules.policy import TierPolicy
+from segmentation.rules.tiers import TIER_ORDER
+from segmentation.services import pin_tier
 from tenants.context import current_tenant
 from tenants.models import Event, Member, Run
 from tenants.permissions import Role
+from tenants.policies import active_policy
 
 NIGHTS_AGO: Final = (63, 49, 35, 21, 14, 7, 2, 0)
 """Days before today as of which a night has passed: weeks first, then days, so that today's queue is fresh."""
@@ -34,6 +38,7 @@ _LAST_DAYS: Final = 3  # in these the work is not finished yet
 _DONE_SHARE_AT_LAST: Final = 0.5
 _JUDGED_SHARE: Final = 0.15  # of alerts that a person closes in a week
 _PROMISED_IN_DAYS: Final = (-1, 0, 0, 1)  # per account manager, from today
+_PINNED_DAYS: Final = 180
 _IN_TOUCH: Final = frozenset({"steady", "seasonal", "growing", "complaining", "returning"})
 
 _ANSWERS: Final = {shape.name: shape.answers for shape in SHAPES}
@@ -66,6 +71,7 @@ def let_weeks_pass(firm: Firm, history: History, members: Mapping[str, Member]) 
         _work(place, night, following, history.today)
         _judge_alerts(place, night)
     _promise(place, history.today)
+    _pin_a_tier(place, history.today)
     _run(history.today)
 
 
@@ -174,6 +180,18 @@ def _judge_alerts(place: _Place, night: dt.date) -> None:
         alert.closed_by = place.members[customer.owner_a]
         judged.append(alert)
     Alert.objects.bulk_update(judged, ["closed_on", "outcome", "cause", "closed_by"])
+
+
+def _pin_a_tier(place: _Place, today: dt.date) -> None:
+    """A growing customer below the best tier, whom the lead wants treated as one of the best for half a year."""
+    best = TIER_ORDER[active_policy().section(TierPolicy).scheme][0]
+    growing = [pk for pk, fact in place.customers.items() if fact.shape == "growing"]
+    below = Customer.objects.filter(pk__in=growing).exclude(standings__tier=best)
+    chosen = below.order_by("-standings__monetary", "pk").first()
+    if chosen is not None:
+        lead = place.members[place.firm.staff(Role.TEAM_LEAD)[0].email]
+        until = today + dt.timedelta(days=_PINNED_DAYS)
+        pin_tier(customer=chosen, tier=best, reason=place.firm.words.pin_reason, until=until, member=lead)
 
 
 def _promise(place: _Place, today: dt.date) -> None:

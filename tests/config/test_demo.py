@@ -17,14 +17,14 @@ from config.demo.logins import PASSWORD
 from config.demo.seed import FIRMS
 from config.demo.shapes import HISTORY_DAYS, SHAPES
 from config.night import run_night
-from customers.models import Activity, Customer, Interaction, Order
+from customers.models import Activity, Customer, Evidence, Interaction, Order
 from customers.services import Line, upsert_order
 from followups.models import FollowUp
 from health.models import HealthHistory, HealthScore
 from risk.models import Alert
-from segmentation.models import Standing
+from segmentation.models import LifetimeFit, SavedSegment, Standing, TierPin, Worth
 from tenants.context import tenant_scope
-from tenants.models import Member, Tenant, User
+from tenants.models import Member, PolicyVersion, Tenant, User
 from tenants.permissions import Role
 from tenants.querysets import memberships_of
 from tests.config.smaller_demo import smaller_demo
@@ -197,6 +197,19 @@ def test_leaves_every_firm_with_work_for_today(demo):
             assert Standing.objects.exclude(tier="").exists()
             assert not Interaction.objects.filter(at__gte=tenant.start_of(today)).exists()
     assert snoozed
+
+
+def test_shows_policy_value_and_segments_at_work(demo):
+    for firm in FIRMS:
+        tenant = Tenant.objects.get(slug=firm.slug)
+        with tenant_scope(tenant):
+            assert PolicyVersion.objects.count() == 1 + len(firm.policy)
+            assert set(Evidence.objects.values_list("kind", flat=True)) >= {"benchmark", "cluster"}
+            pin = TierPin.objects.get()
+            assert Standing.objects.get(customer=pin.customer).tier == pin.tier
+            assert SavedSegment.objects.filter(evaluated_at__isnull=False, is_shared=True).count() == len(firm.segments)
+            assert LifetimeFit.objects.count() >= 1
+            assert Worth.objects.filter(score__isnull=False).exists()
 
 
 def test_leaves_nothing_for_the_night_to_change(demo):
