@@ -10,13 +10,19 @@ from rest_framework.routers import SimpleRouter
 from customers.api import (
     ComplaintViewSet,
     ContactViewSet,
+    EvidenceViewSet,
     InteractionViewSet,
     OrderViewSet,
     ProductViewSet,
 )
+from dashboards.api import PolicyViewSet
+from dashboards.api_segments import SegmentMemberViewSet, SegmentViewSet
 from followups.api import FollowUpViewSet, OwnedCustomerViewSet
 from health.api import HealthViewSet
 from segmentation.api import StandingViewSet
+from segmentation.api_cross_sell import CrossSellRuleViewSet
+from segmentation.api_figures import FiguresViewSet
+from segmentation.api_values import WorthViewSet
 from tenants.api.members import Me, MemberViewSet
 from tenants.problems import docs_page
 
@@ -29,7 +35,11 @@ for viewset in (
     OrderViewSet,
     InteractionViewSet,
     ComplaintViewSet,
+    EvidenceViewSet,
     StandingViewSet,
+    WorthViewSet,
+    CrossSellRuleViewSet,
+    SegmentViewSet,
     HealthViewSet,
     FollowUpViewSet,
     MemberViewSet,
@@ -44,6 +54,32 @@ def nowhere(_request: HttpRequest) -> HttpResponse:
 
 v1 = [
     re_path(r"^me/?$", Me.as_view(), name="api-me"),
+    re_path(
+        r"^policy/?$",
+        PolicyViewSet.as_view({"get": "in_force", "put": "replace", "patch": "change"}),
+        name="api-policy-in-force",
+    ),
+    re_path(r"^policy/versions/?$", PolicyViewSet.as_view({"get": "list"}), name="api-policy-list"),
+    re_path(
+        r"^policy/versions/(?P<number>[^/]+)/?$", PolicyViewSet.as_view({"get": "retrieve"}), name="api-policy-detail"
+    ),
+    re_path(r"^policy/compare/?$", PolicyViewSet.as_view({"get": "compare"}), name="api-policy-compare"),
+    re_path(r"^policy/packs/?$", PolicyViewSet.as_view({"get": "packs"}), name="api-policy-packs"),
+    re_path(r"^policy/restore/?$", PolicyViewSet.as_view({"post": "restore"}), name="api-policy-restore"),
+    re_path(r"^policy/dry-run/?$", PolicyViewSet.as_view({"post": "dry_run"}), name="api-policy-dry-run"),
+    *(
+        re_path(
+            rf"^figures/{name.replace('_', '-')}/?$",
+            FiguresViewSet.as_view({"get": name}),
+            name=f"api-figures-{name.replace('_', '-')}",
+        )
+        for name in FiguresViewSet.actions
+    ),
+    re_path(
+        r"^segments/(?P<pk>[^/]+)/members/?$",
+        SegmentMemberViewSet.as_view({"get": "list"}),
+        name="api-segments-members",
+    ),
     re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="api-schema"),
     re_path(r"^docs/problems/?$", docs_page, name="api-problems"),
     re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+import dashboards.nightly
 import followups.nightly
 import health.nightly
 import risk.nightly
+import segmentation.cross_selling
 import segmentation.nightly
+import segmentation.valuing
 from tenants.context import tenant_scope
 from tenants.models import Run, Tenant
 from tenants.runs import Step, open_run, open_runs, work_off
@@ -18,9 +21,12 @@ STARTS_AT: Final = dt.time(2, 0)
 
 STEPS: Final[dict[str, Step]] = {
     "segmentation": segmentation.nightly.run,
+    "value": segmentation.valuing.run,
+    "cross-sell": segmentation.cross_selling.run,
     "health": health.nightly.run,
     "follow-ups": followups.nightly.run,
     "risk": risk.nightly.run,
+    "saved-segments": dashboards.nightly.run,
 }
 
 

@@ -308,10 +308,13 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "Channel": "customers.models.Channel",
         "TouchKind": "customers.models.TouchKind",
+        "EvidenceKind": "customers.models.Evidence.Kind",
         "OrderKind": "customers.models.Order.Kind",
         "OrderStatus": "customers.models.Order.Status",
         "FollowUpStatus": "followups.models.FollowUp.Status",
         "Tier": "segmentation.models.Tier",
+        "Pack": "tenants.rules.sections.PACKS",
+        "PolicyTouchKind": "followups.rules.policy.KINDS",
         "Band": "health.models.Band",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -6,24 +6,55 @@ or change, everything. ListPage and StrictFilterBackend look at the names; the v
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters as filters
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import EMPTY_VALUES
 from django.db.models import QuerySet
+from django.forms import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from tenants.models import Member
 
 
 class StrictFilterSet(filters.FilterSet):
-    """Filters of one list. Declare each; labels are what the page shows beside the field."""
+    """Filters of one list. Declare each; labels are what the page shows beside the field.
+
+    A page folds the filters `more` away until one of them is set; those `on_demand` it shows only when they are.
+    """
+
+    more: ClassVar[frozenset[str]] = frozenset()
+    on_demand: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def usual_fields(self) -> list[BoundField]:
+        """The fields that the page always shows."""
+        return [field for field in self.form if field.name not in self.more | self.on_demand]
+
+    @property
+    def more_fields(self) -> list[BoundField]:
+        """The fields that the page folds away."""
+        return [
+            field
+            for field in self.form
+            if field.name in self.more and (field.name not in self.on_demand or _is_set(field))
+        ]
+
+    @property
+    def more_set(self) -> int:
+        """How many of the folded ones are set."""
+        return sum(_is_set(field) for field in self.more_fields)
 
     @classmethod
     def names(cls) -> frozenset[str]:
         """The parameters that the list knows."""
         return frozenset(cls.base_filters)
+
+
+def _is_set(field: BoundField) -> bool:
+    return field.value() not in EMPTY_VALUES
 
 
 class IdField(forms.CharField):

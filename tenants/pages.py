@@ -11,6 +11,7 @@ import django_tables2 as tables
 from django import forms
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import NON_FIELD_ERRORS, BadRequest, PermissionDenied, ValidationError
+from django.core.validators import EMPTY_VALUES
 from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -271,9 +272,8 @@ class ListPage(TenantView):
         return self.render(
             self.fragment if htmx else self.template,
             filter=chosen,
-            is_filtered=any(chosen.form.cleaned_data.get(name) for name in self._filter_values())
-            if chosen.is_valid()
-            else True,
+            is_filtered=not chosen.is_valid() or self._is_filtered(chosen),
+            wrong_filters=[(field.label, field.errors) for field in chosen.form if field.errors],
             table=self._bound(shown, columns),
             headers=self._heads(columns, sort),
             all_columns=[(name, column.header, name in columns) for name, column in self._headers()],
@@ -292,6 +292,10 @@ class ListPage(TenantView):
             may_export=bool(self.export_permission and self.member.can(self.export_permission)),
             **self.context(shown),
         )
+
+    def _is_filtered(self, chosen: StrictFilterSet) -> bool:
+        # 0 and "no" are asked for like anything else.
+        return any(chosen.form.cleaned_data.get(name) not in EMPTY_VALUES for name in self._filter_values())
 
     def _bound(self, rows: Sequence[Any], columns: list[str]) -> PageTable:
         hidden = [name for name in self.table.base_columns if name not in columns]

@@ -1,5 +1,7 @@
 """Reading: whose tenant is it, and who is in it."""
 
+from django.db.models import QuerySet
+
 from tenants.context import across_tenants, tenant_scope
 from tenants.models import Member, Run, Tenant, User
 
@@ -22,4 +24,10 @@ def member_in(tenant: Tenant, user: User) -> Member | None:
 
 def last_night() -> Run | None:
     """The night that derived rows rest on: the one that finished last. None before the first."""
-    return Run.objects.filter(job="nightly", status=Run.Status.DONE).order_by("-finished_at").first()
+    return nights_done().first()
+
+
+def nights_done() -> QuerySet[Run]:
+    """The nights that finished, the last one first."""
+    rows: QuerySet[Run] = Run.objects.filter(job="nightly", status=Run.Status.DONE).order_by("-finished_at")
+    return rows

@@ -104,21 +104,31 @@ def _redis_answers() -> bool:
 _JOBS = {"nightly": gettext_lazy("Night")}
 _STEPS = {
     "segmentation": gettext_lazy("Segments and tiers"),
+    "value": gettext_lazy("Customer value"),
+    "cross-sell": gettext_lazy("Cross-sell"),
     "health": gettext_lazy("Health"),
     "follow-ups": gettext_lazy("Follow-ups"),
     "risk": gettext_lazy("Risk"),
+    "saved-segments": gettext_lazy("Saved segments"),
 }
 _COUNTS = {
     "customers": gettext_lazy("customers"),
     "scored": gettext_lazy("scored"),
     "changed": gettext_lazy("changed"),
     "moved": gettext_lazy("changed tier"),
+    "fitted": gettext_lazy("lifetime models fitted"),
+    "rules": gettext_lazy("cross-sell rules changed"),
+    "drifting": gettext_lazy("shrinking orders changed"),
     "history": gettext_lazy("history rows"),
     "raised": gettext_lazy("raised"),
     "ranked": gettext_lazy("ranked anew"),
     "cancelled": gettext_lazy("withdrawn"),
     "alerts": gettext_lazy("alerts opened"),
     "closed": gettext_lazy("alerts closed"),
+    "segments": gettext_lazy("saved segments"),
+    "joined": gettext_lazy("joined"),
+    "left": gettext_lazy("left"),
+    "problems": gettext_lazy("saved segments whose filters no longer work"),
 }
 
 

@@ -49,6 +49,27 @@ def money(value: Decimal | int | None, currency: str = "") -> str:
 
 
 @register.filter
+def exact_money(value: Decimal | None, currency: str = "") -> str:
+    """Every decimal there is, where somebody reckons on with it: £1,039.9998; £6,480.25, £6,480."""
+    if value in (None, ""):
+        return "–"
+    value = Decimal(value)
+    exponent = value.normalize().as_tuple().exponent
+    decimals = -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    text = formats.number_format(abs(value), 2 if decimals == 1 else decimals, use_l10n=True)
+    return f"{MINUS if value < 0 else ''}{symbol(currency or _currency())}{text}"
+
+
+@register.filter
+def round_money(value: Decimal | None) -> str:
+    """A mean of money: whole units from 1,000 up, else cents: £12,480, £476.53."""
+    if value in (None, ""):
+        return "–"
+    value = Decimal(value)
+    return money(value.quantize(Decimal(1) if abs(value) >= 1000 else Decimal("0.01")))
+
+
+@register.filter
 def short_money(value: Decimal | None, currency: str = "") -> str:
     """Short form, on strips and axes: £21.7M, £620k; ¥2,170万, from 1亿 ¥1.2亿."""
     if value in (None, ""):
@@ -88,6 +109,17 @@ def signed(value: int | Decimal | None) -> str:
 @register.filter
 def percent(value: float | None) -> str:
     return "–" if value is None else f"{round(value * 100)}%".replace("-", MINUS)
+
+
+@register.filter
+def percent_part(value: float | Decimal | None) -> str:
+    """A share with the decimals that say something, at most two: 99.94%, 97.7%, 50%."""
+    if value is None:
+        return "–"
+    exact = (Decimal(str(value)) * 100).quantize(Decimal("0.01")).normalize()
+    exponent = exact.as_tuple().exponent
+    places = -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    return f"{formats.number_format(exact, places)}%"
 
 
 @register.filter

@@ -16,10 +16,10 @@ from tests.api.conftest import BASE, Caller
 from tests.conftest import Cast
 
 RESOURCES = (
-    "customers", "contacts", "products", "orders", "interactions", "complaints", "tiers", "scores", "follow-ups",
-    "members",
+    "customers", "contacts", "products", "orders", "interactions", "complaints", "evidence", "tiers", "scores",
+    "segments", "follow-ups", "members",
 )  # fmt: skip
-WRITABLE = ("customers", "contacts", "products", "orders", "interactions", "complaints")
+WRITABLE = ("customers", "contacts", "products", "orders", "interactions", "complaints", "evidence")
 
 
 def _refused(response, status: int) -> dict[str, object]:

@@ -31,8 +31,10 @@ def _contains(found: Any, said: Any, path: str = "") -> None:
         assert found == said, path
 
 
-def _send(command: str, token: str) -> Any:
-    words = shlex.split(command.replace("$URL", "http://testserver/api/v1").replace("$TOKEN", token))
+def _send(command: str, names: dict[str, str]) -> Any:
+    for name, value in names.items():
+        command = command.replace(name, value)
+    words = shlex.split(command)
     method, url, headers, body = "", "", {}, ""
     rest = iter(words[1:])
     for word in rest:
@@ -43,7 +45,7 @@ def _send(command: str, token: str) -> Any:
             headers[name] = value
         elif word == "-d":
             body = next(rest)
-        elif word.strip():
+        elif word.strip() and word != "-i":
             url = word
     parts = urlsplit(url)
     method = method or ("POST" if body else "GET")
@@ -55,11 +57,12 @@ def test_every_command_of_the_page_answers_as_printed(cast: Cast) -> None:
     text = PAGE.read_text()
     with tenant_scope(cast.tenant):
         member = create_member(email="erp@acme.example", role="integration")
-    token = cast.token(member)
+    names = {"$URL": "http://testserver/api/v1", "$TOKEN": cast.token(member)}
+    names["$POLICY_TOKEN"] = cast.token(cast.lea, ("policy:read", "policy:write"))
     steps = STEP.findall(text)
     assert len(steps) == text.count("```sh\ncurl ") > 8
     for command, status, header, value, said in steps:
-        answer = _send(command, token)
+        answer = _send(command, names)
         assert answer.status_code == int(status), (command, answer.content)
         if header:
             assert answer[header] == value, command

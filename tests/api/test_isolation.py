@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from customers.models import Complaint, Contact, Customer, Interaction, Order, Product
+from customers.models import Complaint, Contact, Customer, Evidence, Interaction, Order, Product
 from followups.models import FollowUp
 from health.models import HealthScore
-from segmentation.models import Standing
+from segmentation.models import SavedSegment, Standing
 from tenants.context import tenant_scope
 from tests.api.conftest import Caller, faults
 from tests.api.test_access import RESOURCES, WRITABLE
@@ -44,9 +44,11 @@ def theirs(cast: Cast) -> dict[str, int]:
             ).pk,
             "interactions": Interaction.objects.create(channel="phone", **facts).pk,
             "complaints": Complaint.objects.create(topic="Late", **facts).pk,
+            "evidence": Evidence.objects.create(kind="endorsement", on="2026-11-20", **facts).pk,
             "follow-ups": FollowUp.objects.create(
                 customer=customer, kind="light_touch", rule="manual", period="1", due_on="2026-11-20"
             ).pk,
+            "segments": SavedSegment.objects.create(name="Theirs", member=cast.otto, is_shared=True).pk,
             "members": cast.otto.pk,
         }
 
@@ -65,6 +67,7 @@ def test_their_ids_and_names_are_not_found(call_as, cast: Cast, theirs: dict[str
         f"follow-ups/{theirs['follow-ups']}/complete",
         f"follow-ups/{theirs['follow-ups']}/snooze",
         f"complaints/{theirs['complaints']}/solve",
+        f"evidence/{theirs['evidence']}/delete",
         f"customers/{theirs['customers']}/external-ids",
     ):
         assert api.post(path, {}).status_code == 404, path
@@ -80,6 +83,8 @@ def test_their_rows_cannot_be_referred_to(api: Caller, cast: Cast, theirs: dict[
     assert faults(api.post("interactions", said)) == {"#/contact": "not_found"}
     said = {"customer": own, "topic": "x", "order": str(theirs["orders"])}
     assert faults(api.post("complaints", said)) == {"#/order": "not_found"}
+    said = {"customer": own, "kind": "referral", "on": "2026-01-02", "referred": str(theirs["customers"])}
+    assert faults(api.post("evidence", said)) == {"#/referred": "not_found"}
     line = {"product": str(theirs["products"]), "quantity": "1", "unit_price": "1"}
     order = {"customer": own, "placed_at": "2026-11-20T00:00:00Z", "lines": [line]}
     assert faults(api.put("orders/by-external/erp/1", order)) == {"#/lines/0/product": "not_found"}

@@ -5,18 +5,22 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from customers.models import Complaint, Contact, Customer, Interaction, Order, OrderLine, Product, Tag
 from followups.models import FollowUp
 from health.models import HealthScore
 from segmentation.models import Standing
 from tenants.context import tenant_scope
+from tenants.models import Run
 from tests.api.test_access import RESOURCES
 from tests.conftest import Cast
 
 
 def _fill(cast: Cast, first: int, last: int) -> None:
     with tenant_scope(cast.tenant):
+        night = {"status": "done", "finished_at": timezone.now(), "policy_version": 1}
+        Run.objects.get_or_create(job="nightly", for_date="2026-11-20", defaults=night)
         tag, _made = Tag.objects.get_or_create(name="north")
         for n in range(first, last):
             customer = Customer.objects.create(name=f"C{n}", owner_a=cast.ann, owner_b=cast.bo)

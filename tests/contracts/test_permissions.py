@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from tenants.context import tenant_scope
+from tenants.models import PolicyVersion
 from tests.contracts.rows import ROWS
 
 AM, LEAD, EXEC, ADMIN, INT = "account_manager", "team_lead", "executive", "admin", "integration"
@@ -54,6 +55,34 @@ PAGES: dict[str, Rule] = {
     "contact": Rule(WRITERS | {INT}, "get", "pk", "customers.Contact"),
     "complaint-add": Rule(WRITERS | {INT}, "get", "customer", "customers.Customer"),
     "complaint-solve": Rule(WRITERS | {INT}, "post", "pk", "customers.Complaint"),
+    "evidence-add": Rule(WRITERS | {INT}, "get", "customer", "customers.Customer"),
+    "evidence": Rule(WRITERS | {INT}, "get", "pk", "customers.Evidence"),
+    "evidence-delete": Rule(WRITERS | {INT}, "post", "pk", "customers.Evidence"),
+    "tier-pin": Rule(frozenset({LEAD, ADMIN}), "get", "customer", "customers.Customer"),
+    "tier-unpin": Rule(frozenset({LEAD, ADMIN}), "post", "pk", "segmentation.TierPin"),
+    "policy": Rule(ALL - {INT}),
+    "policy-dry-run": Rule(frozenset({LEAD, ADMIN}), "post"),
+    "policy-moves": Rule(frozenset({LEAD, ADMIN})),
+    "policy-save": Rule(frozenset({LEAD, ADMIN}), "post"),
+    "policy-discard": Rule(frozenset({LEAD, ADMIN}), "post"),
+    "policy-pack": Rule(frozenset({LEAD, ADMIN}), "post"),
+    "policy-rebase": Rule(frozenset({LEAD, ADMIN}), "post"),
+    "policy-versions": Rule(ALL - {INT}),
+    "policy-version": Rule(ALL - {INT}, "get", "number", "tenants.PolicyVersion"),
+    "policy-restore": Rule(frozenset({LEAD, ADMIN}), "post", "number", "tenants.PolicyVersion"),
+    "policy-compare": Rule(ALL - {INT}),
+    "segments": Rule(ALL),
+    "segments-migration": Rule(ALL),
+    "segments-figures": Rule(ALL),
+    "segments-cross-sell": Rule(ALL),
+    "segments-saved": Rule(ALL),
+    "segment-save": Rule(ALL - {INT}),
+    "segment": Rule(ALL, "get", "pk", "segmentation.SavedSegment"),
+    # The row is somebody else's and shared: only an administrator may change it; tests/pages/test_saved_segments.py
+    # looks at who made one.
+    "segment-edit": Rule(frozenset({ADMIN}), "get", "pk", "segmentation.SavedSegment"),
+    "segment-evaluate": Rule(ALL - {INT}, "post", "pk", "segmentation.SavedSegment"),
+    "segment-delete": Rule(frozenset({ADMIN}), "post", "pk", "segmentation.SavedSegment"),
     "imports": Rule(frozenset({LEAD, ADMIN, INT})),
     "import-add": Rule(frozenset({ADMIN, INT})),
     "import": Rule(frozenset({LEAD, ADMIN, INT}), "get", "pk", "customers.Import"),
@@ -79,10 +108,31 @@ API: dict[str, tuple[frozenset[str], frozenset[str], str, str]] = {
     "orders": (ALL, FACT_WRITERS, "pk", "customers.Order"),
     "interactions": (ALL, WRITERS | {INT}, "pk", "customers.Interaction"),
     "complaints": (ALL, WRITERS | {INT}, "pk", "customers.Complaint"),
-    "tiers": (ALL, frozenset(), "customer", "segmentation.Standing"),
+    "evidence": (ALL, WRITERS | {INT}, "pk", "customers.Evidence"),
+    "values": (ALL, frozenset(), "customer", "segmentation.Worth"),
+    "tiers": (ALL, frozenset({LEAD, ADMIN}), "customer", "segmentation.Standing"),
+    "cross-sell-rules": (ALL, frozenset(), "pk", "segmentation.CrossSellRule"),
+    "segments": (ALL, ALL - {INT}, "pk", "segmentation.SavedSegment"),
     "scores": (ALL, frozenset(), "customer", "health.HealthScore"),
     "follow-ups": (ALL, WRITERS | {INT}, "pk", "followups.FollowUp"),
     "members": (frozenset({LEAD, EXEC, ADMIN}), frozenset(), "pk", "tenants.Member"),
+    "policy": (ALL - {INT}, frozenset({LEAD, ADMIN}), "number", "tenants.PolicyVersion"),
+}
+# What resources can do beside list, detail and batch: by which method, and who may.
+ACTIONS: dict[str, tuple[str, frozenset[str]]] = {
+    "api-policy-in-force": ("get", API["policy"][0]),
+    "api-policy-compare": ("get", API["policy"][0]),
+    "api-policy-packs": ("get", API["policy"][0]),
+    "api-policy-restore": ("post", API["policy"][1]),
+    "api-policy-dry-run": ("post", API["policy"][1]),
+}
+# Endpoints that answer a question instead of listing rows: who may ask, with what.
+FIGURES: dict[str, tuple[frozenset[str], str]] = {
+    "api-figures-repurchase": (ALL, ""),
+    "api-figures-order-values": (ALL, ""),
+    "api-figures-pareto": (ALL, ""),
+    "api-figures-seasons": (ALL, ""),
+    "api-figures-migration": (ALL, "?start=2026-01-01&end=2026-02-01"),
 }
 # Of the API, what answers without a resource: the caller itself, and the documents.
 API_OPEN = {"api-me", "api-schema", "api-docs", "api-problems"}
@@ -101,6 +151,9 @@ def patterns(resolver: URLResolver | None = None, prefix: str = "") -> dict[str,
 
 
 def ident(row: Any) -> int:
+    """What the address of a row has: of most, the id."""
+    if isinstance(row, PolicyVersion):
+        return row.number
     return row.customer_id if isinstance(row.pk, tuple) else row.pk
 
 
@@ -125,7 +178,7 @@ def test_every_page_has_a_row():
 
 
 def test_every_endpoint_has_a_row():
-    endpoints = {name for name in patterns() if name.startswith("api-")} - API_OPEN
+    endpoints = {name for name in patterns() if name.startswith("api-")} - API_OPEN - set(FIGURES)
     assert {name for name in endpoints if not any(name.startswith(f"api-{resource}-") for resource in API)} == set()
 
 
@@ -173,7 +226,9 @@ def test_a_page_does_not_show_another_tenants_row(cast, made, sign_in, name):
     assert call(sign_in(cast.ada), rule, url_of(name, rule, 10**9)) == 404
 
 
-@pytest.mark.parametrize("name", [n for n, r in PAGES.items() if r.model.startswith(("customers.C", "followups"))])
+@pytest.mark.parametrize(
+    "name", [n for n, r in PAGES.items() if r.model.startswith(("customers.C", "customers.E", "followups"))]
+)
 def test_a_page_does_not_show_a_colleagues_customer(cast, sign_in, name):
     rule = PAGES[name]
     if "account_manager" not in rule.may:
@@ -209,6 +264,16 @@ def test_an_endpoint_reads_and_writes_for_whom_it_may(cast, made, resource):
             assert (sent.status_code == 403) == (role not in writers), (role, sent.content)
 
 
+@pytest.mark.parametrize("name", ACTIONS)
+def test_an_action_is_done_for_whom_it_may(cast, name):
+    method, may = ACTIONS[name]
+    for role, member in cast.roles.items():
+        answer = getattr(Client(), method)(reverse(name), **bearer(cast, member))
+        assert (answer.status_code == 403) == (role not in may), (role, answer.content)
+        assert answer.status_code < 500, role
+    assert getattr(Client(), method)(reverse(name)).status_code == 401
+
+
 @pytest.mark.parametrize("resource", API)
 def test_an_endpoint_does_not_show_another_tenants_row(cast, made, resource):
     _readers, _writers, kwarg, model = API[resource]
@@ -216,6 +281,15 @@ def test_an_endpoint_does_not_show_another_tenants_row(cast, made, resource):
     answer = Client().get(reverse(f"api-{resource}-detail", kwargs={kwarg: theirs}), **bearer(cast, cast.ada))
     assert answer.status_code == 404
     assert answer["Content-Type"].startswith("application/problem+json")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_answers_whom_it_may(cast, name):
+    askers, query = FIGURES[name]
+    for role, member in cast.roles.items():
+        answer = Client().get(reverse(name) + query, **bearer(cast, member))
+        assert answer.status_code == (200 if role in askers else 403), (role, answer.content)
+    assert Client().get(reverse(name) + query).status_code == 401
 
 
 @pytest.mark.parametrize("resource", API)

@@ -43,6 +43,29 @@ def test_writes_money_short(value, english, chinese):
         assert words.short_money(value, "CNY") == chinese
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (Decimal("1039.9998"), "£1,039.9998"),
+        (Decimal("6480.2500"), "£6,480.25"),
+        (Decimal("6480.5000"), "£6,480.50"),
+        (Decimal("-6480.0000"), "−£6,480"),
+        (Decimal(120000), "£120,000"),
+        (None, "–"),
+    ],
+)
+def test_writes_money_with_every_decimal_there_is(value, written):
+    assert words.exact_money(value, "GBP") == written
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(0.9994, "99.94%"), (Decimal("0.9770"), "97.7%"), (0.5, "50%"), (0.12345, "12.34%"), (0, "0%"), (None, "–")],
+)
+def test_writes_a_share_with_the_decimals_that_say_something(share, written):
+    assert words.percent_part(share) == written
+
+
 def test_keeps_the_letters_of_a_currency_without_a_sign():
     assert words.money(Decimal(5), "CHF") == "CHF\u00a05"
 
