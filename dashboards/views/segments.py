@@ -19,8 +19,9 @@ from dashboards import charts, explorer
 from dashboards.filters import CrossSellPageFilter
 from dashboards.matrix import NONE, Kind, Matrix, matrix
 from dashboards.tables import CrossSellTable
+from dashboards.tier_words import explained
 from segmentation import figures
-from segmentation.models import CrossSellRule
+from segmentation.models import CrossSellRule, TierChange
 from segmentation.rules import sales
 from segmentation.rules.policy import SCHEMES, CrossSellPolicy, Scheme, TierPolicy
 from segmentation.rules.tiers import NO_TIER, TIER_ORDER
@@ -150,6 +151,7 @@ class Migration(ExplorerView):
 
     permission = "tiers:read"
     known = frozenset({"from", "to", "export"})
+    exports = ("csv", "changes")
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         self.check_parameters()
@@ -157,6 +159,8 @@ class Migration(ExplorerView):
         start = self.day("from", end - dt.timedelta(days=MIGRATION_DAYS))
         if start > end:
             raise BadRequest(_("The first day lies after the second."))
+        if request.GET.get("export") == "changes":
+            return self.export_changes(start, end)
         moved = figures.migration(self.member, start, end)
         cells = {(a, b): (count, Decimal(money) / POINTS) for a, b, count, money in moved.iter_rows()}
         if request.GET.get("export"):
@@ -175,6 +179,28 @@ class Migration(ExplorerView):
             everybody=everybody,
             months=self.policy.section(TierPolicy).window_months,
         )
+
+    def export_changes(self, start: dt.date, end: dt.date) -> HttpResponseBase:
+        """The history itself: every change after the first day until the second, and why; first tiers are no news."""
+        changes = (
+            TierChange.objects.visible_to(self.member)
+            .filter(on__gt=start, on__lte=end)
+            .exclude(before=NO_TIER)
+            .select_related("customer")
+            .order_by("on", "pk")
+        )
+        rules: dict[int, TierPolicy] = {}
+        rows = []
+        for change in changes:
+            version = change.policy_version
+            if version not in rules:
+                rules[version] = policy_numbered(version).section(TierPolicy)
+            tiers = explorer.tier_words(change.before), explorer.tier_words(change.after)
+            rows.append((change.on, str(change.customer), *tiers, explained(change, rules[version]), version))
+        columns = [
+            _("Day"), _("Customer"), pgettext("tier", "From"), pgettext("tier", "To"), _("Why"), _("Policy version"),
+        ]  # fmt: skip
+        return self.csv("tier-changes", columns, rows)
 
     def day(self, name: str, usual: dt.date) -> dt.date:
         text = self.request.GET.get(name)

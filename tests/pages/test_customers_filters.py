@@ -164,6 +164,7 @@ def test_filters_by_saved_segment_and_who_joined_or_left(cast, sign_in, noon):
     stays, joined, left, back = (cast.customer(name) for name in ("Stays", "Joined", "Left", "Back"))
     with tenant_scope(cast.tenant):
         mine = SavedSegment.objects.create(name="Mine", filters={"tier": ["gold"]}, member=cast.ann)
+        SavedSegment.objects.update(created_at=cast.tenant.start_of(before(100)))
         theirs = SavedSegment.objects.create(name="Theirs", filters={"tier": ["gold"]}, member=cast.bo)
         for customer, since, until in (
             (stays, 90, None), (joined, 5, None), (left, 90, 5), (back, 90, 20), (back, 6, None),

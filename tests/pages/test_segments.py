@@ -142,6 +142,22 @@ def test_tells_first_tiers_from_moves(eve, five):
     assert "their first one: 5" in text(eve.get(MOVES))
 
 
+def test_gives_every_change_of_tier_as_csv_and_why(cast, eve, placed, noon):
+    early = FRIDAY.replace(month=9, day=20)
+    rows = [cast.customer(name) for name in ("A", "B", "C", "D", "E", "F")]
+    for place, customer in enumerate(rows):
+        placed(customer, 70 + place, net=str(1000 - 100 * place))
+    run_night(cast.tenant, early)
+    placed(rows[-1], 1, 2, 3, net="5000")
+    run_night(cast.tenant, FRIDAY)
+    head, *changes = table(eve.get(f"{MOVES}?from={early}&to={FRIDAY}&export=changes"))
+    assert head == ["Day", "Customer", "From", "To", "Why", "Policy version"]
+    risen = next(row for row in changes if row[1] == "F")
+    assert (risen[0], risen[3], risen[5]) == ("2026-11-20", "Gold", "1")
+    assert "more net money" in risen[4]
+    assert [row for row in changes if row[2] == "No tier"] == []
+
+
 def test_refuses_a_span_that_ends_before_it_begins(eve, five):
     assert eve.get(f"{MOVES}?from=2026-11-20&to=2026-11-01").status_code == 400
 
