@@ -153,6 +153,7 @@ class Firm:
     order_money: int  # cents, the median order
     terms_days: tuple[int, ...]
     prefixes: Mapping[str, str]  # what numbers begin with: customer, order, shop, credit
+    companions: tuple[tuple[str, str], ...] = ()  # names of articles: who buys the first soon wants the second
     policy: tuple[PolicyStep, ...] = ()
     segments: tuple[SavedFilter, ...] = ()
     foreign: Foreign | None = None

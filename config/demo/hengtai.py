@@ -285,6 +285,11 @@ HENGTAI: Final = Firm(
     channels={"wechat": 50, "phone": 30, "visit": 12, "sms": 3, "app": 5},
     order_money=1_600_000,
     terms_days=(30, 45, 60),
+    companions=(
+        ("抛釉砖 800×800 鱼肚白", "强力瓷砖胶 C2TE 20kg"),
+        ("智能马桶盖", "恒温淋浴花洒"),
+        ("聚氨酯防水 20kg", "阻裂网格布 50m"),
+    ),
     segments=(
         SavedFilter("重点客户，健康度黄或红", {"tier": ("key",), "risk": ("any",)}),
         SavedFilter("刚被赢回的客户", {"stage": ("won_back",)}),
@@ -292,8 +297,11 @@ HENGTAI: Final = Firm(
     ),
     policy=(
         PolicyStep(
-            "起点太高，本公司没有千万级客户：战略三百万，重点六十万",
-            {"tiers": {"strategic_money": 3_000_000, "key_money": 600_000}},
+            "起点太高，本公司没有千万级客户：战略三百万，重点六十万；交叉销售看单品",
+            {
+                "tiers": {"strategic_money": 3_000_000, "key_money": 600_000},
+                "cross_sell": {"level": "product", "minimum_followed": 12},
+            },
         ),
         PolicyStep(
             "普通客户也要有人联系：每季度一次轻触达",

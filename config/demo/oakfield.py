@@ -299,12 +299,22 @@ OAKFIELD: Final = Firm(
     channels={"email": 42, "phone": 40, "visit": 10, "store": 5, "sms": 3},
     order_money=42_000,
     terms_days=(30,),
+    companions=(
+        ("Stoneware mug, oat glaze", "Cake stand, white"),
+        ("Greeting card, hare", "Gift tags, kraft, 12"),
+        ("Plant pot, aged clay, 14 cm", "Watering can, zinc, 2 l"),
+    ),
     segments=(
         SavedFilter("Gold and at risk", {"tier": ("gold",), "risk": ("any",)}),
         SavedFilter("Won back this season", {"stage": ("won_back",)}),
         SavedFilter("Big once, silent now", {"segment": ("011",)}),
     ),
-    policy=(PolicyStep("Autumn fair: keep more shops in silver this season", {"tiers": {"silver_best": 45}}),),
+    policy=(
+        PolicyStep(
+            "Autumn fair: keep more shops in silver; rules between single articles",
+            {"tiers": {"silver_best": 45}, "cross_sell": {"level": "product", "minimum_followed": 12}},
+        ),
+    ),
     prefixes={"customer": "OAK", "order": "", "shop": "W", "credit": "CR", "shop_customer": "web-"},
     foreign=Foreign("Ireland", "EUR", "0.8565"),
 )

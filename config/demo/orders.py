@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from config.demo.facts import LineFact, OrderFact
-from config.demo.firm import Article, Firm
+from config.demo.firm import Article, Firm, dice
 from config.demo.shapes import HISTORY_DAYS, Shape, changed, order_days
 
 SOURCE: Final = "erp"
@@ -21,6 +21,8 @@ _PRICE_RISE_A_YEAR: Final = 0.03
 _SHOP_SHARE: Final = 0.45  # of the orders of those who have an account there
 _CANCELLED_SHARE: Final = 0.012
 _MOST_LINES: Final = 8
+_COMPANION_SHARE: Final = 0.8
+_COMPANION_DAYS: Final = (8, 75)  # after the first purchase of the other
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,39 @@ def buy(firm: Firm, buyer: Buyer, season: Sequence[float], last: dt.date, rng: R
         facts.append(order)
         if order.status == "placed" and rng.random() < buyer.shape.credit_share:
             facts.extend(_sent_back(firm, order, last, rng))
+    return _with_companions(firm, buyer, facts)
+
+
+def _with_companions(firm: Firm, buyer: Buyer, facts: list[OrderFact]) -> list[OrderFact]:
+    """The same orders, with what many put beside a first purchase within some weeks: what cross-sell rules find."""
+    rng = dice(firm.slug, buyer.key, "companions")
+    by_name = {article.name: article for article in firm.articles}
+    for first, then in firm.companions:
+        bought, wanted = by_name[first].number, by_name[then]
+        follows = rng.random() < _COMPANION_SHARE
+        days = {
+            number: next((fact.placed_at for fact in facts if _has(fact, number)), None)
+            for number in (bought, wanted.number)
+        }
+        since, known = days[bought], days[wanted.number]
+        if not follows or since is None or (known is not None and known <= since):
+            continue
+        for place, fact in enumerate(facts):
+            waited = (fact.placed_at - since).days
+            if waited in range(*_COMPANION_DAYS) and _is_placed(fact) and len(fact.lines) < _MOST_LINES:
+                price = max(1, round(wanted.price / float(buyer.rate)))
+                line = LineFact(wanted.number, wanted.pack, price)
+                facts[place] = replace(fact, lines=(*fact.lines, line))
+                break
     return facts
+
+
+def _is_placed(fact: OrderFact) -> bool:
+    return fact.kind == "order" and fact.status == "placed"
+
+
+def _has(fact: OrderFact, number: str) -> bool:
+    return _is_placed(fact) and any(line.article == number for line in fact.lines)
 
 
 def working_day(firm: Firm, day: dt.date, last: dt.date) -> dt.date:

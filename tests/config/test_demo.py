@@ -212,6 +212,23 @@ def test_shows_policy_value_and_segments_at_work(demo):
             assert Worth.objects.filter(score__isnull=False).exists()
 
 
+def test_hides_in_the_orders_what_is_bought_after_what(histories):
+    for firm, history in histories:
+        by_name = {article.name: article.number for article in firm.articles}
+        first = {}
+        for order in history.orders:
+            if order.kind == "order" and order.status == "placed":
+                for line in order.lines:
+                    first.setdefault((order.customer, line.article), order.placed_at.date())
+        for bought, then in firm.companions:
+            one, other = by_name[bought], by_name[then]
+            starts = {customer: day for (customer, article), day in first.items() if article == one}
+            open_ones = {who: day for who, day in starts.items() if first.get((who, other), day) >= day}
+            followed = [who for who, day in open_ones.items() if 0 < (first.get((who, other), day) - day).days <= 90]
+            assert len(followed) >= 12
+            assert len(followed) > len(open_ones) / 3
+
+
 def test_leaves_nothing_for_the_night_to_change(demo):
     for firm in FIRMS:
         tenant = Tenant.objects.get(slug=firm.slug)
