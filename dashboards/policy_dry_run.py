@@ -9,8 +9,8 @@ from typing import Final, cast
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from dashboards.dry_run import Alternative, Cell, DryRun, Load, alternatives, dry_run, tier_label
-from dashboards.matrix import NONE, Row, Square
+from dashboards.dry_run import Alternative, DryRun, Load, alternatives, dry_run, tier_label
+from dashboards.matrix import NONE, Kind, Matrix, Row, matrix
 from dashboards.policy_draft import Draft
 from dashboards.policy_fields import changes
 from segmentation.rules.policy import TierPolicy
@@ -78,14 +78,15 @@ def panel_of(draft: Draft) -> Panel:
     """
     run = dry_run(draft.document)
     verdict, details = _verdict(run, is_changed=draft.is_changed)
+    table = _matrix(run)
     return Panel(
         run=run,
         fits=run.fits,
         verdict=verdict,
         details=details,
-        columns=tuple(_tier(tier) for tier in run.tiers_after),
-        rows=tuple(_row(run, before) for before in run.tiers_before),
-        foot=_foot(run),
+        columns=table.columns,
+        rows=table.rows,
+        foot=table.foot,
         note=_note(run),
         bars=_bars(run),
         ways=tuple(_way(draft, each) for each in alternatives(draft.document, run)),
@@ -178,27 +179,25 @@ def _note(run: DryRun) -> str:
 # ── the matrix ───────────────────────────────────────────────────────────────
 
 
-def _row(run: DryRun, before: str) -> Row:
-    squares = tuple(_square(run, before, after) for after in run.tiers_after)
-    return Row(_tier(before), squares, _sum(run.row(before), f"before={before or NONE}"))
+def _matrix(run: DryRun) -> Matrix:
+    return matrix(
+        {tiers: (cell.customers, cell.money) for tiers, cell in run.cells.items()},
+        run.tiers_before,
+        run.tiers_after,
+        label=_tier,
+        kind=lambda before, after: _kind(run, before, after),
+        query=_query,
+        foot="",
+    )
 
 
-def _foot(run: DryRun) -> Row:
-    squares = tuple(_sum(run.column(after), f"after={after or NONE}") for after in run.tiers_after)
-    return Row("", squares, _sum(run.total, "who=all"))
+def _query(before: str | None, after: str | None) -> str:
+    asked = [f"before={before or NONE}"] if before is not None else []
+    asked += [f"after={after or NONE}"] if after is not None else []
+    return "&".join(asked) or "who=all"
 
 
-def _sum(cell: Cell, query: str) -> Square:
-    return Square("", cell.customers, cell.money, query)
-
-
-def _square(run: DryRun, before: str, after: str) -> Square:
-    cell = run.cells.get((before, after), Cell())
-    query = f"before={before or NONE}&after={after or NONE}"
-    return Square(_kind(run, before, after) if cell.customers else "nil", cell.customers, cell.money, query)
-
-
-def _kind(run: DryRun, before: str, after: str) -> str:
+def _kind(run: DryRun, before: str, after: str) -> Kind:
     if before == after:
         return "stay"
     order = TIER_ORDER[cast(TierPolicy, run.sections[TierPolicy.section]).scheme]
