@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, ClassVar, Final
 
 import django_tables2 as tables
@@ -80,6 +81,21 @@ class TenantView(View):
         """Go on to the named page of this tenant after a write; out of a dialog the whole page follows."""
         address = self.address(name, **kwargs)
         return HttpResponseClientRedirect(address) if self.request.htmx else redirect(address)
+
+    def check_export(self, permission: str | None) -> None:
+        """Raises PermissionDenied when the member's role does not include the export."""
+        if not (permission and self.member.can(permission)):
+            raise PermissionDenied(
+                _("Your role, %(role)s, does not include the export.") % {"role": self.member.get_role_display()}
+            )
+
+    def csv_file(self, name: str, lines: Iterable[str], day: dt.date | None = None) -> StreamingHttpResponse:
+        """Lines of CSV as a file, called after what it holds, the firm and the day (today without one)."""
+        # Spreadsheets read Chinese only with the mark at the beginning.
+        response = StreamingHttpResponse(chain(["\ufeff"], lines), content_type="text/csv; charset=utf-8")
+        tenant = self.request.tenant
+        response["Content-Disposition"] = f'attachment; filename="{name}-{tenant.slug}-{day or tenant.today()}.csv"'
+        return response
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
@@ -320,22 +336,15 @@ class ListPage(TenantView):
         return [(column.name, column) for column in self.table([]).columns]
 
     def _export(self, rows: QuerySet[Any], columns: list[str]) -> StreamingHttpResponse:
-        if not (self.export_permission and self.member.can(self.export_permission)):
-            raise PermissionDenied(
-                _("Your role, %(role)s, does not include the export.") % {"role": self.member.get_role_display()}
-            )
+        self.check_export(self.export_permission)
         tenant, language = self.request.tenant, translation.get_language()
 
         def lines() -> Iterator[str]:
             # The response is written after the request's scope has closed: open it again, with its manners.
             with tenant_scope(tenant), translation.override(language), timezone.override(tenant.zone):
-                yield "\ufeff"  # spreadsheets read Chinese only with it
                 yield from write_csv(self._header_row(columns), self._values(rows, columns))
 
-        response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-        name = f"{self.export_name}-{tenant.slug}-{tenant.today()}.csv"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
+        return self.csv_file(self.export_name, lines())
 
     def _header_row(self, columns: list[str]) -> list[str]:
         return [str(column.header) for name, column in self._headers() if name in columns]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar, Final, get_args
 
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
@@ -80,16 +80,9 @@ class ExplorerView(TenantView):
             raise BadRequest(_("export is one of: %(known)s.") % {"known": ", ".join(self.exports)})
 
     def csv(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:
-        """The rows as a file; only for whom the export is allowed."""
-        if not self.member.can("customers:export"):
-            raise PermissionDenied(
-                _("Your role, %(role)s, does not include the export.") % {"role": self.member.get_role_display()}
-            )
-        lines = list(write_csv(columns, rows))
-        response = StreamingHttpResponse(["\ufeff", *lines], content_type="text/csv; charset=utf-8")
-        filename = f"{name}-{self.request.tenant.slug}-{self.as_of}.csv"
-        response["Content-Disposition"] = f'attachment; filename="{filename}"'
-        return response
+        """The rows as a file of the night's day; only for whom the export is allowed."""
+        self.check_export("customers:export")
+        return self.csv_file(name, list(write_csv(columns, rows)), self.as_of)
 
 
 class SegmentGrid(ExplorerView):

@@ -85,10 +85,7 @@ class VersionList(PolicyView):
             )
             for line in self.lines(None, None)
         ]
-        response = StreamingHttpResponse(["\ufeff", *write_csv(columns, rows)], content_type="text/csv; charset=utf-8")
-        name = f"policy-{self.request.tenant.slug}-{self.request.tenant.today()}.csv"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
+        return self.csv_file("policy", list(write_csv(columns, rows)))
 
 
 class Version(PolicyView):
