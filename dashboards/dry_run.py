@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from followups.reasons import touches_words
-from followups.rules.policy import PERIOD_DAYS, CadencePolicy, Period
+from followups.rules.policy import AUTOMATIC, PERIOD_DAYS, CadencePolicy, Period
 from health.rules.policy import HealthPolicy
 from segmentation.facts import tier_facts
 from segmentation.models import Tier
@@ -316,7 +316,9 @@ def _ordered(order: Sequence[str], found: pl.Series) -> tuple[str, ...]:
 def weekly_touches(cadence: CadencePolicy) -> dict[str, Fraction]:
     """By tier, the touches a week that one customer asks of a person: 7 ÷ days for each kind, automatic ones left out."""
     return {
-        tier: sum((Fraction(WEEK, touch.interval_days) for touch in touches if touch.kind != "message"), Fraction(0))
+        tier: sum(
+            (Fraction(WEEK, touch.interval_days) for touch in touches if touch.kind not in AUTOMATIC), Fraction(0)
+        )
         for tier, touches in cadence.tiers.items()
     }
 
@@ -499,14 +501,14 @@ def _candidates(draft: Mapping[str, Any], in_force: Mapping[str, Any]) -> Iterat
                 yield words % said, put(draft, each.path, each.before or [])
     for tier, touches in draft[CadencePolicy.section]["tiers"].items():
         path = (CadencePolicy.section, "tiers", tier)
-        personal = [touch for touch in touches if touch["kind"] != "message"]
+        personal = [touch for touch in touches if touch["kind"] not in AUTOMATIC]
         for touch in personal:
             if rarer := _rarer(touch):
                 changed = [rarer if each == touch else each for each in touches]
                 words = _("%(tier)s: %(touches)s")
                 yield words % {"tier": tier_label(tier), "touches": touches_words([rarer])}, put(draft, path, changed)
         if personal:
-            automatic = [each for each in touches if each["kind"] == "message"]
+            automatic = [each for each in touches if each["kind"] in AUTOMATIC]
             monthly = {"kind": "message", "every_days": None, "times": 1, "per": "month"}
             words = _("%(tier)s becomes automatic: %(touches)s")
             said = {"tier": tier_label(tier), "touches": touches_words(automatic or [monthly])}
