@@ -1,4 +1,4 @@
-"""The API of the facts: customers, contacts, products, orders, interactions, complaints, evidence."""
+"""The API of the facts: customers, contacts, products, orders, interactions, complaints, answers, evidence."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from customers.filters import (
     InteractionFilter,
     OrderFilter,
     ProductFilter,
+    SurveyResponseFilter,
 )
 from customers.models import (
     DEFAULT_SOURCE,
@@ -37,6 +38,7 @@ from customers.models import (
     Order,
     OrderLine,
     Product,
+    SurveyResponse,
 )
 from customers.rules.orders import PRICE_PLACES, QUANTITY_PLACES, RATE_PLACES
 from tenants.api.fields import Exact, Moment, Money, Record, Ref, Strict
@@ -65,6 +67,11 @@ def _orders_of(member: Member) -> QuerySet[Any]:
     return rows
 
 
+def _complaints_of(member: Member) -> QuerySet[Any]:
+    rows: QuerySet[Any] = Complaint.objects.visible_to(member)
+    return rows
+
+
 def colleagues(_member: Member) -> QuerySet[Any]:
     """The members that a member may refer to: all active ones."""
     rows: QuerySet[Any] = Member.objects.filter(is_active=True)
@@ -79,6 +86,14 @@ def _by(member: Member, fields: dict[str, Any]) -> dict[str, Any]:
 NAMED: Mapping[str, str] = {"source": "source", "external_id": "external_id"}
 NAMED_CUSTOMER: Mapping[str, str] = {"source": "external_ids__source", "external_id": "external_ids__value"}
 NAMED_MEMBER: Mapping[str, str] = {"email": "user__email__iexact"}
+
+
+class ScoredFacts(WritableResource):
+    """Facts that a customer's health rests on: those of a batch are noted at its end, all at once."""
+
+    def write_batch(self, write: Callable[[], None], rows: Iterable[dict[str, Any]]) -> None:
+        with services.arrivals_last():
+            write()
 
 
 # ── customers ───────────────────────────────────────────────────────────────
@@ -439,11 +454,11 @@ class InteractionSerializer(Record):
         model = Interaction
         fields = [
             "id", "customer", "contact", "member", "source", "external_id", "at", "channel", "direction", "kind",
-            "topic", "answered", "solved", "note", "created_at", "updated_at",
+            "topic", "answered", "solved", "about_competitor", "note", "created_at", "updated_at",
         ]  # fmt: skip
 
 
-class InteractionViewSet(WritableResource):
+class InteractionViewSet(ScoredFacts):
     """Contacts with customers."""
 
     resource = "interactions"
@@ -486,7 +501,7 @@ class SolveSerializer(Strict):
     first_time = serializers.BooleanField(required=False, allow_null=True, help_text="Whether it took one try.")
 
 
-class ComplaintViewSet(WritableResource):
+class ComplaintViewSet(ScoredFacts):
     """Complaints."""
 
     resource = "complaints"
@@ -513,6 +528,47 @@ class ComplaintViewSet(WritableResource):
         given = how.validated_data
         outcome = services.solve_complaint(complaint=row, at=given.get("solved_at"), first_time=given.get("first_time"))
         return self.one(self.get_queryset().get(pk=row.pk), outcome=outcome)
+
+
+# ── survey responses ────────────────────────────────────────────────────────
+
+
+class SurveyResponseSerializer(Record):
+    """What a customer answered: NPS from 0 to 10, CSAT from 1 to 5.
+
+    Of NPS the latest answer of each contact counts; `complaint` is the one whose solution was asked about.
+    """
+
+    customer = Ref(customers_of, NAMED_CUSTOMER)
+    contact = Ref(_contacts_of, NAMED, required=False, allow_null=True)
+    complaint = Ref(_complaints_of, NAMED, required=False, allow_null=True)
+    score = serializers.IntegerField(min_value=0, max_value=10, help_text="NPS 0 to 10, CSAT 1 to 5.")
+
+    class Meta:
+        model = SurveyResponse
+        fields = [
+            "id", "customer", "contact", "complaint", "source", "external_id", "kind", "score", "at", "text",
+            "created_at", "updated_at",
+        ]  # fmt: skip
+
+
+class SurveyResponseViewSet(ScoredFacts):
+    """Answers of customers: how likely they are to recommend us, how content they were."""
+
+    resource = "survey-responses"
+    queryset: Any = SurveyResponse.objects
+    serializer_class = SurveyResponseSerializer
+    filterset_class = SurveyResponseFilter
+    orderings: ClassVar[tuple[str, ...]] = ("updated_at", "-updated_at", "at", "-at")
+
+    def create_row(self, fields: dict[str, Any]) -> SurveyResponse:
+        return services.add_survey_response(**fields)
+
+    def patch_row(self, row: Any, fields: dict[str, Any]) -> Outcome:
+        return services.patch_survey_response(response=row, **fields)
+
+    def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[SurveyResponse, Outcome]:
+        return services.upsert_survey_response(source=source, external_id=external_id, **fields)
 
 
 # ── evidence ────────────────────────────────────────────────────────────────

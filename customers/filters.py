@@ -18,10 +18,11 @@ from customers.models import (
     Interaction,
     Order,
     Product,
+    SurveyResponse,
     Tag,
     TouchKind,
 )
-from tenants.filters import IdFilter, StrictFilterSet, members, updated_since
+from tenants.filters import BooleanFilter, IdFilter, StrictFilterSet, members, updated_since
 
 
 def tags(_request: Any) -> QuerySet[Tag]:
@@ -36,7 +37,7 @@ class CustomerFilter(StrictFilterSet):
     owner_b = filters.ModelChoiceFilter(queryset=members, null_label=_("nobody"), label=_("B owner"))
     tag = filters.ModelChoiceFilter(queryset=tags, to_field_name="name", method="tagged", label=_("Tag"))
     country = filters.CharFilter(lookup_expr="iexact", label=_("Country"))
-    closed = filters.BooleanFilter(field_name="closed_on", lookup_expr="isnull", exclude=True, label=_("Closed"))
+    closed = BooleanFilter(field_name="closed_on", lookup_expr="isnull", exclude=True, label=_("Closed"))
     updated_since = updated_since()
 
     class Meta:
@@ -97,6 +98,7 @@ class InteractionFilter(StrictFilterSet):
     channel = filters.ChoiceFilter(choices=Channel.choices, label=_("Channel"))
     kind = filters.ChoiceFilter(choices=TouchKind.choices, label=_("Kind"))
     direction = filters.ChoiceFilter(choices=Interaction.Direction.choices, label=_("Direction"))
+    about_competitor = BooleanFilter(label=_("Asked about a competitor"))
     since = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte", label=_("From"))
     until = filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt", label=_("Before"))
     updated_since = updated_since()
@@ -109,11 +111,25 @@ class InteractionFilter(StrictFilterSet):
 class ComplaintFilter(StrictFilterSet):
     customer = IdFilter(field_name="customer_id", label=_("Customer"))
     severity = filters.ChoiceFilter(choices=Complaint.Severity.choices, label=_("Severity"))
-    solved = filters.BooleanFilter(field_name="solved_at", lookup_expr="isnull", exclude=True, label=_("Solved"))
+    solved = BooleanFilter(field_name="solved_at", lookup_expr="isnull", exclude=True, label=_("Solved"))
     updated_since = updated_since()
 
     class Meta:
         model = Complaint
+        fields: list[str] = []
+
+
+class SurveyResponseFilter(StrictFilterSet):
+    customer = IdFilter(field_name="customer_id", label=_("Customer"))
+    contact = IdFilter(field_name="contact_id", label=_("Contact"))
+    complaint = IdFilter(field_name="complaint_id", label=_("Complaint"))
+    kind = filters.ChoiceFilter(choices=SurveyResponse.Kind.choices, label=_("Kind"))
+    since = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte", label=_("From"))
+    until = filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt", label=_("Before"))
+    updated_since = updated_since()
+
+    class Meta:
+        model = SurveyResponse
         fields: list[str] = []
 
 

@@ -21,6 +21,7 @@ from customers.models import (
     Import,
     Interaction,
     Order,
+    SurveyResponse,
     Tag,
     TouchKind,
 )
@@ -163,6 +164,7 @@ class LogForm(forms.Form):
         label=_("Topic"), max_length=60, required=False, widget=forms.TextInput({"data-wide": True})
     )
     note = forms.CharField(label=_("Note"), max_length=4000, required=False, widget=forms.Textarea({"rows": 3}))
+    about_competitor = forms.BooleanField(label=_("Asked about a competitor"), required=False)
 
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
         kwargs["initial"] = {"at": timezone.localtime(), "answered": "yes"} | kwargs.get("initial", {})
@@ -204,6 +206,50 @@ class SolveForm(forms.Form):
         empty_value=None,
         required=False,
     )
+
+
+class SurveyResponseForm(forms.Form):
+    """What a customer answered to a survey. Without `response` it is a new answer."""
+
+    kind = forms.ChoiceField(
+        label=_("Asked about"),
+        choices=[
+            (SurveyResponse.Kind.NPS, _("Recommending us (NPS, 0 to 10)")),
+            (SurveyResponse.Kind.CSAT, _("Satisfaction (CSAT, 1 to 5)")),
+        ],
+    )
+    score = forms.IntegerField(label=_("Score"), min_value=0, max_value=10)
+    contact: forms.ModelChoiceField[Contact] = forms.ModelChoiceField(
+        label=_("Answered by"), queryset=None, required=False, empty_label=_("nobody named")
+    )
+    at = forms.DateTimeField(label=_("When"), widget=forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M"))
+    complaint: forms.ModelChoiceField[Complaint] = forms.ModelChoiceField(
+        label=_("About the complaint"), queryset=None, required=False, empty_label=_("no complaint")
+    )
+    text = forms.CharField(label=_("Own words"), max_length=4000, required=False, widget=forms.Textarea({"rows": 3}))
+
+    COMPLAINTS = 50  # the newest ones
+
+    def __init__(self, *args: Any, customer: Customer, response: SurveyResponse | None = None, **kwargs: Any) -> None:
+        if response is None:
+            kwargs["initial"] = {"at": timezone.localtime()}
+        else:
+            kwargs["initial"] = {
+                "kind": response.kind,
+                "score": response.score,
+                "contact": response.contact_id,
+                "at": timezone.localtime(response.at),
+                "complaint": response.complaint_id,
+                "text": response.text,
+            }
+        super().__init__(*args, **kwargs)
+        people, complaints = Q(left_on__isnull=True), customer.complaints.order_by("-opened_at", "-pk")
+        newest = Q(pk__in=complaints.values("pk")[: self.COMPLAINTS])
+        if response is not None:  # who has left, and what is long past, may still be what it says
+            people |= Q(pk=response.contact_id)
+            newest |= Q(pk=response.complaint_id)
+        offer(self, "contact", customer.contacts.filter(people).order_by("-is_main", "name"))
+        offer(self, "complaint", complaints.filter(newest))
 
 
 class EvidenceForm(forms.Form):

@@ -10,10 +10,11 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 
 from customers.imports.problems import ImportProblem
 from customers.querysets import CustomerQuerySet, OfCustomerQuerySet
+from customers.rules.surveys import nps_group
 from tenants.base import FixedPointField, MoneyField, TenantForeignKey, TenantModel, manager
 from tenants.models import Member
 
@@ -306,6 +307,7 @@ class Interaction(TenantModel):
     topic = models.CharField(_("topic"), max_length=60, blank=True)
     answered = models.BooleanField(_("answered"), null=True, blank=True)
     solved = models.BooleanField(_("solved the first time"), null=True, blank=True)
+    about_competitor = models.BooleanField(_("asked about a competitor"), default=False, db_default=False)
     note = models.TextField(_("note"), blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -326,6 +328,10 @@ class Interaction(TenantModel):
             # A customer's last contacts; the last touch of each kind.
             models.Index(fields=["tenant", "customer", "-at"], name="interaction_of_customer"),
             models.Index(fields=["tenant", "updated_at", "id"], name="interaction_by_update"),
+            # Whether the firm notes competitors at all.
+            models.Index(
+                fields=["tenant", "at"], name="interaction_competitor", condition=models.Q(about_competitor=True)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -371,6 +377,84 @@ class Complaint(TenantModel):
 
     def __str__(self) -> str:
         return self.topic
+
+
+class SurveyResponse(TenantModel):
+    """What a customer answered: how likely it is to recommend us (NPS), or how content it was (CSAT)."""
+
+    class Kind(models.TextChoices):
+        NPS = "nps", _("NPS")
+        CSAT = "csat", _("CSAT")
+
+    SCALE: ClassVar[dict[str, tuple[int, int]]] = {Kind.NPS: (0, 10), Kind.CSAT: (1, 5)}
+
+    customer = TenantForeignKey(Customer, models.CASCADE, related_name="survey_responses", verbose_name=_("customer"))
+    contact = TenantForeignKey(
+        Contact, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("contact")
+    )
+    complaint = TenantForeignKey(
+        Complaint, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("complaint")
+    )
+    source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
+    external_id = models.CharField(_("external id"), max_length=100, blank=True)
+    kind = models.CharField(_("kind"), max_length=4, choices=Kind.choices)
+    score = models.PositiveSmallIntegerField(_("score"))  # NPS 0 to 10, CSAT 1 to 5
+    at = models.DateTimeField(_("when"), default=timezone.now)
+    text = models.TextField(_("own words"), blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[Any] = manager(OfCustomerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                "tenant",
+                "source",
+                "external_id",
+                name="survey_response_external_id_uniq",
+                condition=~models.Q(external_id=""),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="nps", score__lte=10) | models.Q(kind="csat", score__gte=1, score__lte=5),
+                name="survey_response_on_scale",
+            ),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            # A customer's answers, newest first.
+            models.Index(fields=["tenant", "customer", "-at"], name="survey_response_of_customer"),
+            models.Index(fields=["tenant", "updated_at", "id"], name="survey_response_by_update"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.score}"
+
+    @property
+    def group(self) -> str:
+        """What an NPS answer says of who gave it, in a word; empty for CSAT."""
+        if self.kind != self.Kind.NPS:
+            return ""
+        words = {
+            "promoter": pgettext("NPS", "promoter"),
+            "passive": pgettext("NPS", "passive"),
+            "detractor": pgettext("NPS", "detractor"),
+        }
+        return words[nps_group(self.score)]
+
+
+class Arrival(TenantModel):
+    """A customer about whom a fact has come in since somebody last looked; who looks takes the row away.
+
+    Written in the transaction of the fact, once per customer however many come. A writer that meets a row which is
+    just being taken waits until it is gone and leaves a new one, so that no fact is missed.
+    """
+
+    pk = models.CompositePrimaryKey("tenant_id", "customer_id")
+    customer = TenantForeignKey(Customer, models.CASCADE, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta(TenantModel.Meta):
+        pass
 
 
 class Evidence(TenantModel):
@@ -424,6 +508,8 @@ class Import(TenantModel):
         CONTACTS = "contacts", _("contacts")
         PRODUCTS = "products", _("products")
         INTERACTIONS = "interactions", _("interactions")
+        COMPLAINTS = "complaints", _("complaints")
+        SURVEY_RESPONSES = "survey_responses", _("survey responses")
 
     class Status(models.TextChoices):
         UPLOADED = "uploaded", _("waiting for the columns")
@@ -434,7 +520,7 @@ class Import(TenantModel):
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
 
-    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     source = models.CharField(_("source"), max_length=30, default=DEFAULT_SOURCE)
     filename = models.CharField(_("file"), max_length=200)
     path = models.CharField(max_length=500)  # the file itself, where the worker reads it
@@ -495,7 +581,7 @@ class Import(TenantModel):
 class ColumnMapping(TenantModel):
     """The columns of a kind of file, as they were last said for these headers."""
 
-    kind = models.CharField(max_length=12, choices=Import.Kind.choices)
+    kind = models.CharField(max_length=20, choices=Import.Kind.choices)
     headers = models.CharField(max_length=32)  # digest of the file's header row
     mapping = models.JSONField(default=dict)
     updated_at = models.DateTimeField(auto_now=True)

@@ -9,8 +9,12 @@ urlpatterns = [
     path("customers/<int:customer>/contacts/add/", facts.ContactAdd.as_view(), name="contact-add"),
     path("customers/<int:customer>/complaints/add/", facts.ComplaintAdd.as_view(), name="complaint-add"),
     path("customers/<int:customer>/evidence/add/", facts.EvidenceAdd.as_view(), name="evidence-add"),
+    path(
+        "customers/<int:customer>/survey-responses/add/", facts.SurveyResponseAdd.as_view(), name="survey-response-add"
+    ),
     path("contacts/<int:pk>/", facts.ContactEdit.as_view(), name="contact"),
     path("complaints/<int:pk>/solve/", facts.ComplaintSolve.as_view(), name="complaint-solve"),
+    path("survey-responses/<int:pk>/", facts.SurveyResponseEdit.as_view(), name="survey-response"),
     path("evidence/<int:pk>/", facts.EvidenceEdit.as_view(), name="evidence"),
     path("evidence/<int:pk>/delete/", facts.EvidenceDelete.as_view(), name="evidence-delete"),
     path("imports/", imports.ImportList.as_view(), name="imports"),

@@ -55,6 +55,7 @@ class CompleteSerializer(Strict):
     channel = serializers.ChoiceField(choices=Channel.choices, required=False)
     kind = serializers.ChoiceField(choices=TouchKind.choices, required=False)
     answered = serializers.BooleanField(required=False, allow_null=True)
+    about_competitor = serializers.BooleanField(required=False)
     note = serializers.CharField(required=False, allow_blank=True, max_length=services.NOTE_LENGTH)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +101,7 @@ class FollowUpViewSet(Resource):
                 answered=said.get("answered"),
                 note=said.get("note", ""),
                 kind=said.get("kind", ""),
+                about_competitor=said.get("about_competitor", False),
             )
         else:
             change = services.complete(follow_up=row, member=self.member)

@@ -116,4 +116,5 @@ class LogForm(forms.Form):
         widget=forms.RadioSelect,
     )
     note = forms.CharField(label=_("What was said"), max_length=NOTE_LENGTH, required=False, widget=forms.Textarea)
+    about_competitor = forms.BooleanField(label=_("Asked about a competitor"), required=False)
     anyway = forms.BooleanField(required=False)

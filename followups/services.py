@@ -135,6 +135,7 @@ def log_contact(
     answered: bool | None,
     note: str = "",
     kind: str = "",
+    about_competitor: bool = False,
     anyway: bool = False,
 ) -> Change:
     """Log a contact with the customer and close the follow-up with it.
@@ -149,7 +150,10 @@ def log_contact(
         note = note.strip()
         if len(note) > NOTE_LENGTH:
             raise Refused(_("At most %(count)d characters.") % {"count": NOTE_LENGTH}, code="too_long")
-        said: _Said = {"channel": channel, "kind": kind or row.kind, "answered": answered, "note": note}
+        said: _Said = {
+            "channel": channel, "kind": kind or row.kind, "answered": answered, "about_competitor": about_competitor,
+            "note": note,
+        }  # fmt: skip
         if row.status != FollowUp.Status.OPEN:
             before = row.interaction
             if before and before.member_id == member.pk and not changes_of(before, dict(said)):
@@ -166,7 +170,7 @@ def undo(*, events: Sequence[int], member: Member) -> Change:
     A contact that was logged with it is removed. Undoing twice changes nothing. Raises Refused when somebody
     has changed a follow-up since: then nothing is taken back.
     """
-    with acting(member):
+    with acting(member), customers.services.arrivals_last():
         found = list(Event.objects.filter(pk__in=events, object_type="followup").order_by("-pk"))
         if not found or len(found) != len(set(events)):
             raise Refused(_("There is nothing to undo."), code="unknown")
@@ -207,6 +211,7 @@ class _Said(TypedDict):
     channel: str
     kind: str
     answered: bool | None
+    about_competitor: bool
     note: str
 
 
@@ -301,15 +306,18 @@ def _close(rows: Sequence[FollowUp], member: Member, said: _Said | None = None) 
     """Close open rows as done. With `said`, or where the rule asks for one, a contact is logged."""
     change, now = Change(), timezone.now()
     logged: dict[tuple[int, str], Interaction] = {}
-    for row in rows:
-        interaction = logged.get((row.customer_id, row.kind))  # two reasons, one contact
-        if interaction is None and (said or asks_for_contact(row.rule)):
-            silent: _Said = {"channel": row.channel, "kind": row.kind, "answered": None, "note": ""}
-            interaction = _log(row, member, said or silent)
-            logged[row.customer_id, interaction.kind] = interaction
-        closed = {"status": FollowUp.Status.DONE.value, "closed_at": now, "closed_by": member}
-        _write(row, "completed", closed | {"interaction": interaction}, change)
-    _satisfy(logged, member, now, change)
+    with customers.services.arrivals_last():
+        for row in rows:
+            interaction = logged.get((row.customer_id, row.kind))  # two reasons, one contact
+            if interaction is None and (said or asks_for_contact(row.rule)):
+                silent: _Said = {
+                    "channel": row.channel, "kind": row.kind, "answered": None, "about_competitor": False, "note": "",
+                }  # fmt: skip
+                interaction = _log(row, member, said or silent)
+                logged[row.customer_id, interaction.kind] = interaction
+            closed = {"status": FollowUp.Status.DONE.value, "closed_at": now, "closed_by": member}
+            _write(row, "completed", closed | {"interaction": interaction}, change)
+        _satisfy(logged, member, now, change)
     last = next(reversed(logged.values()), None)
     return Change(change.follow_ups, change.stays, change.events, change.satisfied, last)
 
@@ -405,8 +413,7 @@ def _take_back(row: FollowUp, event: Event, change: Change) -> None:
         setattr(row, _column(name), value)
     row.save(update_fields=[*before, "updated_at"])
     if interaction and not FollowUp.objects.filter(interaction=interaction).exists():
-        record("deleted", interaction)
-        interaction.delete()
+        customers.services.delete_interaction(interaction=interaction)
     change.events.append(record("undone", row, {"event": event.pk}).pk)
     change.follow_ups.append(row)
 

@@ -18,21 +18,34 @@ class Role(models.TextChoices):
     INTEGRATION = "integration", _("Integration")
 
 
-_FACTS = ("customers", "contacts", "products", "orders", "interactions", "complaints", "evidence")
+_FACTS = ("customers", "contacts", "products", "orders", "interactions", "complaints", "survey-responses", "evidence")
 _READ_FACTS = frozenset(f"{fact}:read" for fact in _FACTS)
 _WRITE_FACTS = frozenset(f"{fact}:write" for fact in _FACTS)
 _READ_DERIVED = frozenset(
-    {"tiers:read", "values:read", "segments:read", "cross-sell:read", "scores:read", "follow-ups:read", "alerts:read"}
+    {
+        "tiers:read",
+        "values:read",
+        "segments:read",
+        "cross-sell:read",
+        "scores:read",
+        "pulses:read",
+        "forecasts:read",
+        "back-tests:read",
+        "follow-ups:read",
+        "alerts:read",
+    }
 )
 
 _ACCOUNT_MANAGER = (
     _READ_FACTS
     | _READ_DERIVED
     | {"customers:write", "contacts:write", "interactions:write", "complaints:write", "evidence:write"}
+    | {"survey-responses:write", "pulses:write"}
     | {"customers:export", "follow-ups:write", "segments:write", "policy:read"}
 )
 _TEAM_LEAD = _ACCOUNT_MANAGER | {
     "follow-ups:assign", "imports:read", "runs:read", "policy:write", "tiers:write", "members:read",
+    "back-tests:write",
 }  # fmt: skip
 _EXECUTIVE = _READ_FACTS | _READ_DERIVED | {
     "customers:export", "segments:write", "runs:read", "policy:read", "members:read",

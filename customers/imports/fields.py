@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from customers.models import Channel, Contact, Growth, Import, Interaction, Order, TouchKind
+from customers.models import Channel, Complaint, Contact, Growth, Import, Interaction, Order, SurveyResponse, TouchKind
 from customers.rules import orders as rules
 
 if TYPE_CHECKING:
@@ -142,6 +142,19 @@ _CONSENTS = Choice(
         Contact.Consent.WITHDRAWN: ("no", "否", "撤回", "已撤回", "不同意"),
     }
 )
+_SEVERITIES = Choice(
+    {
+        Complaint.Severity.MINOR: ("low", "轻微", "低"),
+        Complaint.Severity.NORMAL: ("medium", "一般", "普通", "中"),
+        Complaint.Severity.SERIOUS: ("severe", "high", "major", "严重", "高"),
+    }
+)
+_SURVEYS = Choice(
+    {
+        SurveyResponse.Kind.NPS: ("net promoter score", "recommendation", "净推荐值", "推荐意愿"),
+        SurveyResponse.Kind.CSAT: ("customer satisfaction", "satisfaction", "满意度", "客户满意度"),
+    }
+)
 _POSITIONS = Choice(
     {
         "1": ("marginal", "落后"),
@@ -242,8 +255,42 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("topic", _("Topic"), Text(60), headers=("subject", "主题", "事由")),
         Field("answered", _("Answered"), YesNo(), headers=("reached", "是否接通", "是否回复", "已回复")),
         Field("solved", _("Solved the first time"), YesNo(), headers=("resolved", "是否解决", "一次解决")),
+        Field("about_competitor", _("Asked about a competitor"), YesNo(),
+              headers=("competitor", "competitor asked", "竞品", "竞品咨询", "是否咨询竞品", "提及竞品")),
         Field("member", _("By"), MemberEmail(), headers=("agent", "user", "跟进人", "经办人")),
         Field("note", _("Note"), Text(10_000), headers=("notes", "remark", "comment", "备注", "内容", "沟通内容")),
+        _EXTERNAL_ID,
+    ),
+    Import.Kind.COMPLAINTS: (
+        _CUSTOMER,
+        Field("opened_at", _("Opened"), Moment(), required=True,
+              headers=("date", "time", "created", "opened on", "complaint date", "投诉时间", "投诉日期", "时间", "日期")),
+        Field("topic", _("Topic"), Text(60), required=True,
+              headers=("subject", "reason", "category", "主题", "投诉类型", "投诉原因", "问题类型")),
+        Field("severity", _("Severity"), _SEVERITIES, headers=("priority", "level", "严重程度", "级别", "优先级")),
+        Field("text", _("What happened"), Text(10_000),
+              headers=("description", "details", "note", "投诉内容", "问题描述", "描述", "内容")),
+        Field("order", _("Order number"), Text(100),
+              headers=("order id", "order no", "invoice", "invoice no", "订单号", "订单编号", "单号")),
+        Field("solved_at", _("Solved"), Moment(),
+              headers=("resolved at", "solved on", "closed at", "解决时间", "解决日期", "关闭时间", "处理完成时间")),
+        Field("first_time", _("Solved the first time"), YesNo(),
+              headers=("first time", "first contact resolution", "fcr", "一次解决", "首次解决", "是否一次解决")),
+        _EXTERNAL_ID,
+    ),
+    Import.Kind.SURVEY_RESPONSES: (
+        _CUSTOMER,
+        Field("at", _("When"), Moment(), required=True,
+              headers=("date", "time", "answered at", "responded at", "submitted at", "时间", "日期", "答复时间", "提交时间", "调研日期")),
+        Field("kind", _("Kind"), _SURVEYS, required=True,
+              headers=("type", "survey", "metric", "类型", "调研类型", "问卷类型", "指标")),
+        Field("score", _("Score"), Number(0, Decimal(1000)), required=True,
+              headers=("rating", "points", "answer", "分数", "评分", "得分", "打分")),
+        Field("contact", _("Contact"), Text(254),
+              headers=("contact id", "contact name", "respondent", "email", "联系人", "联系人编号", "受访人", "填写人")),
+        Field("complaint", _("Complaint number"), Text(100),
+              headers=("complaint id", "ticket", "case", "投诉编号", "投诉单号", "工单号")),
+        Field("text", _("Own words"), Text(10_000), headers=("comment", "feedback", "note", "评论", "意见", "反馈", "原话")),
         _EXTERNAL_ID,
     ),
 }  # fmt: skip
@@ -255,6 +302,8 @@ KEY_FIELD: Final[dict[str, str]] = {
     Import.Kind.CONTACTS: "external_id",
     Import.Kind.PRODUCTS: "product",
     Import.Kind.INTERACTIONS: "external_id",
+    Import.Kind.COMPLAINTS: "external_id",
+    Import.Kind.SURVEY_RESPONSES: "external_id",
 }
 
 

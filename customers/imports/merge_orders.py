@@ -23,6 +23,7 @@ from customers.imports.rows import (
 )
 from customers.models import Customer, Order, OrderLine, Product
 from customers.rules import orders as rules
+from customers.services.arrivals import arrived
 from tenants.context import current_tenant
 from tenants.frames import read_frame
 
@@ -237,4 +238,6 @@ def _write(orders: pl.DataFrame, lines: pl.DataFrame, work: Work) -> None:
     )
     before = old.select("known_customer_id", "known_placed_on").iter_rows()
     after = written.select("customer_id", "placed_on").iter_rows()
-    refresh_activity({*before, *after})
+    months = {*before, *after}
+    refresh_activity(months)
+    arrived(customer_id for customer_id, _day in months)

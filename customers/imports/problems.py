@@ -60,6 +60,11 @@ _OF_LINE = {
     "needless_rate": _("The order is in %(detail)s, the firm's own currency: its exchange rate is 1, not %(value)s."),
     "order_too_large": _("The order has more money than can be held."),
     "unknown_customer": _("There is no customer %(value)s."),
+    "unknown_order": _("The customer has no order %(value)s."),
+    "unknown_contact": _("The customer has no contact %(value)s."),
+    "unknown_complaint": _("The customer has no complaint %(value)s."),
+    "before_opened": _("It cannot be solved (%(value)s) before it was opened."),
+    "scale": _("%(value)s is beside the scale: %(detail)s."),
     "unknown_member": _("“%(value)s” is no active member of this firm."),
 }
 

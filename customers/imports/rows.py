@@ -157,7 +157,12 @@ class Column:
     """A column that a file may set: its value for a new record that the file says nothing about."""
 
     default: Any
-    read: str = ""  # how it is read, when not by its name
+    # A moment is compared as microseconds since 1970: exact, and no text form to agree about.
+    is_moment: bool = False
+
+    def read(self, name: str) -> str:
+        """How its value is read from the table."""
+        return f"(extract(epoch FROM {name}) * 1000000)::bigint" if self.is_moment else name
 
 
 def settle(model: type[models.Model], records: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
@@ -168,7 +173,7 @@ def settle(model: type[models.Model], records: pl.DataFrame, columns: Mapping[st
     """
     schema = {name: records.schema[name] for name in columns}
     known = read_frame(
-        f"SELECT id, {', '.join(column.read or name for name, column in columns.items())} "
+        f"SELECT id, {', '.join(column.read(name) for name, column in columns.items())} "
         f"FROM {model._meta.db_table} WHERE tenant_id = %s AND id = ANY(%s) FOR NO KEY UPDATE",
         [current_tenant().pk, records["id"].drop_nulls().to_list()],
         schema={"id": pl.Int64, **schema},

@@ -44,4 +44,6 @@ STAGES: Final[dict[str, tuple[Stage, ...]]] = {
     # Of these, rows of one record may lack its number: the customer keeps them together in any case.
     Import.Kind.CONTACTS: (Stage("contacts", merge_facts.merge_contacts, ("customer",)),),
     Import.Kind.INTERACTIONS: (Stage("interactions", merge_facts.merge_interactions, ("customer",)),),
+    Import.Kind.COMPLAINTS: (Stage("complaints", merge_facts.merge_complaints, ("customer",)),),
+    Import.Kind.SURVEY_RESPONSES: (Stage("responses", merge_facts.merge_responses, ("customer",)),),
 }

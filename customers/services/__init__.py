@@ -5,6 +5,7 @@ unchanged writes nothing. Fields that are not given stay as they are. Refusals a
 field; the field of a line is written as a path, like "lines/3/quantity".
 """
 
+from customers.services.arrivals import arrivals_last, arrived, take_arrivals
 from customers.services.complaints import (
     ComplaintFields,
     open_complaint,
@@ -30,10 +31,22 @@ from customers.services.evidence import (
     delete_evidence,
     upsert_evidence,
 )
-from customers.services.interactions import InteractionFields, log_interaction, patch_interaction, upsert_interaction
+from customers.services.interactions import (
+    InteractionFields,
+    delete_interaction,
+    log_interaction,
+    patch_interaction,
+    upsert_interaction,
+)
 from customers.services.orders import Article, Line, OrderFields, create_order, many_orders, patch_order, upsert_order
 from customers.services.products import ProductFields, create_product, patch_product, upsert_product
 from customers.services.rows import Name, Outcome
+from customers.services.surveys import (
+    SurveyResponseFields,
+    add_survey_response,
+    patch_survey_response,
+    upsert_survey_response,
+)
 
 __all__ = [
     "Article",
@@ -48,14 +61,19 @@ __all__ = [
     "Outcome",
     "OwnerFields",
     "ProductFields",
+    "SurveyResponseFields",
     "add_evidence",
     "add_external_id",
+    "add_survey_response",
     "any_of",
+    "arrivals_last",
+    "arrived",
     "change_evidence",
     "create_customer",
     "create_order",
     "create_product",
     "delete_evidence",
+    "delete_interaction",
     "log_interaction",
     "many_orders",
     "open_complaint",
@@ -64,9 +82,11 @@ __all__ = [
     "patch_interaction",
     "patch_order",
     "patch_product",
+    "patch_survey_response",
     "save_contact",
     "set_owners",
     "solve_complaint",
+    "take_arrivals",
     "upsert_complaint",
     "upsert_contact",
     "upsert_customer",
@@ -74,4 +94,5 @@ __all__ = [
     "upsert_interaction",
     "upsert_order",
     "upsert_product",
+    "upsert_survey_response",
 ]

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.models import Complaint, Customer, Order
-from customers.services.rows import Outcome, change, create, error_of, for_update, lock, upsert
+from customers.services.arrivals import add_fact, change_fact
+from customers.services.rows import Outcome, error_of, for_update, lock, upsert
 
 
 class ComplaintContent(TypedDict, total=False):
@@ -40,7 +41,7 @@ def open_complaint(**fields: Unpack[ComplaintFields]) -> Complaint:
 
 
 def _open(fields: ComplaintFields, *, is_free: bool = False) -> Complaint:
-    return create(Complaint, fields, required=("customer",), check=_check_complaint, verb="opened", is_free=is_free)
+    return add_fact(Complaint, fields, check=_check_complaint, verb="opened", is_free=is_free)
 
 
 @transaction.atomic
@@ -67,7 +68,7 @@ def upsert_complaint(*, source: str, external_id: str, **fields: Unpack[Complain
 
 def _change_complaint(complaint: Complaint, fields: ComplaintContent) -> Outcome:
     solved = complaint.solved_at is None and fields.get("solved_at") is not None
-    return change(complaint, fields, check=_check_complaint, verb="solved" if solved else "updated")
+    return change_fact(complaint, fields, check=_check_complaint, verb="solved" if solved else "updated")
 
 
 def _check_complaint(complaint: Complaint) -> dict[str, Any]:

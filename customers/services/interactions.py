@@ -10,7 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.models import Contact, Customer, Interaction
-from customers.services.rows import Outcome, change, create, error_of, for_update, lock, upsert
+from customers.services.arrivals import add_fact, arrived, change_fact
+from customers.services.rows import Outcome, error_of, for_update, lock, upsert
+from tenants.events import record
 from tenants.models import Member
 
 # A contact that somebody logs may lie a little ahead of our clock, or of our zone.
@@ -30,6 +32,7 @@ class InteractionContent(TypedDict, total=False):
     topic: str
     answered: bool | None
     solved: bool | None
+    about_competitor: bool
     note: str
 
 
@@ -50,14 +53,23 @@ def log_interaction(**fields: Unpack[InteractionFields]) -> Interaction:
 
 
 def _log(fields: InteractionFields, *, is_free: bool = False) -> Interaction:
-    return create(Interaction, fields, required=("customer",), check=_check_interaction, verb="logged", is_free=is_free)
+    return add_fact(Interaction, fields, check=_check_interaction, verb="logged", is_free=is_free)
 
 
 @transaction.atomic
 def patch_interaction(*, interaction: Interaction, **fields: Unpack[InteractionFields]) -> Outcome:
     """Change the given fields of a logged contact."""
     lock(interaction)
-    return change(interaction, fields, check=_check_interaction)
+    return change_fact(interaction, fields, check=_check_interaction)
+
+
+@transaction.atomic
+def delete_interaction(*, interaction: Interaction) -> None:
+    """Take back a contact that was logged by mistake."""
+    customer_id = interaction.customer_id
+    record("deleted", interaction)
+    interaction.delete()
+    arrived([customer_id])
 
 
 def upsert_interaction(
@@ -67,7 +79,7 @@ def upsert_interaction(
     return upsert(
         find=lambda: for_update(Interaction.objects.filter(source=source, external_id=external_id)),
         make=lambda: _log({"source": source, "external_id": external_id, **fields}, is_free=True),
-        change=lambda interaction: change(interaction, fields, check=_check_interaction),
+        change=lambda interaction: change_fact(interaction, fields, check=_check_interaction),
     )
 
 

@@ -28,6 +28,7 @@ from customers.rules.orders import (
     net_money,
     order_digest,
 )
+from customers.services.arrivals import arrivals_last, arrived
 from customers.services.products import upsert_product
 from customers.services.rows import Name, Outcome, all_of, below, clean, error_of, lock, refuse_taken, upsert
 from tenants.context import current_tenant
@@ -180,13 +181,15 @@ def _write_order(order: Order, fields: OrderFields) -> Outcome:
         for line in lines:
             line.order = order
         OrderLine.objects.bulk_create(lines)
-    _roll_up(pairs | {(order.customer_id, order.placed_on)})
+    pairs.add((order.customer_id, order.placed_on))
+    _roll_up(pairs)
     if new:
         record("recorded", order)
-        return "created"
-    now_says = changes_of(order, said)  # [now, before]: the row has changed already
-    record("updated", order, {name: [before, now] for name, (now, before) in now_says.items()})
-    return "updated"
+    else:
+        now_says = changes_of(order, said)  # [now, before]: the row has changed already
+        record("updated", order, {name: [before, now] for name, (now, before) in now_says.items()})
+    arrived(customer_id for customer_id, _day in pairs)
+    return "created" if new else "updated"
 
 
 @dataclass(slots=True)
@@ -202,19 +205,20 @@ _many: ContextVar[_Many | None] = ContextVar("many_orders", default=None)
 
 @contextmanager
 def many_orders(customer_ids: Iterable[int]) -> Iterator[None]:
-    """For many orders in one transaction: locks their customers first, all at once, and rolls up once at the end.
+    """For many orders in one transaction: locks their customers first, rolls up and notes arrivals once at the end.
 
     Two that write orders of several customers then cannot wait for each other in a circle. When it ends with
     an exception nothing is rolled up: the transaction must not be committed then.
     """
     many = _Many(locked=set(customer_ids), months=set())
     lock_customers(many.locked)
-    token = _many.set(many)
-    try:
-        yield
-    finally:
-        _many.reset(token)
-    refresh_activity(many.months)
+    with arrivals_last():
+        token = _many.set(many)
+        try:
+            yield
+        finally:
+            _many.reset(token)
+        refresh_activity(many.months)
 
 
 def _lock_once(customer_ids: set[int]) -> None:

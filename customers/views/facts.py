@@ -1,4 +1,4 @@
-"""Forms over the customer page: contacts, talks, complaints, evidence."""
+"""Forms over the customer page: contacts, talks, complaints, answers, evidence."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from customers import services
-from customers.forms import ComplaintForm, ContactForm, EvidenceForm, LogForm, SolveForm
-from customers.models import Complaint, Contact, Customer, Evidence
+from customers.forms import ComplaintForm, ContactForm, EvidenceForm, LogForm, SolveForm, SurveyResponseForm
+from customers.models import Complaint, Contact, Customer, Evidence, SurveyResponse
 from tenants.pages import FormPage
 from tenants.templatetags.perennial import day
 
@@ -139,6 +139,51 @@ class ComplaintSolve(_OfCustomer):
     def save(self, form: SolveForm) -> HttpResponse:
         services.solve_complaint(complaint=self.complaint, **form.cleaned_data)
         return self.saved(_("The complaint is solved."))
+
+
+class SurveyResponseAdd(_OfCustomer):
+    """What the customer answered to a survey."""
+
+    permission = "survey-responses:write"
+    submit = gettext_lazy("Add")
+
+    def title(self) -> str:
+        return _("Survey response of %(name)s") % {"name": self.customer}
+
+    def form(self, data: Any = None, files: Any = None) -> SurveyResponseForm:
+        return SurveyResponseForm(data, customer=self.customer)
+
+    def save(self, form: SurveyResponseForm) -> HttpResponse:
+        services.add_survey_response(customer=self.customer, **form.cleaned_data)
+        return self.saved(_("The survey response is written down."))
+
+
+class SurveyResponseEdit(_OfCustomer):
+    """Change what was written down of an answer."""
+
+    permission = "survey-responses:write"
+
+    @cached_property
+    def response(self) -> SurveyResponse:
+        rows = SurveyResponse.objects.visible_to(self.member).select_related("customer")
+        found: SurveyResponse = get_object_or_404(rows, pk=self.kwargs["pk"])
+        return found
+
+    @cached_property
+    def customer(self) -> Customer:
+        return self.response.customer
+
+    def title(self) -> str:
+        return _("%(kind)s of %(day)s") % {
+            "kind": self.response, "day": day(self.request.tenant.local_date(self.response.at)),
+        }  # fmt: skip
+
+    def form(self, data: Any = None, files: Any = None) -> SurveyResponseForm:
+        return SurveyResponseForm(data, customer=self.customer, response=self.response)
+
+    def save(self, form: SurveyResponseForm) -> HttpResponse:
+        services.patch_survey_response(response=self.response, **form.cleaned_data)
+        return self.saved(_("The survey response is saved."))
 
 
 class EvidenceAdd(_OfCustomer):

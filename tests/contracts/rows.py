@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from customers import models as facts
 from followups.models import FollowUp
-from health.models import HealthHistory, HealthScore
+from health import models as health
 from risk.models import Alert
 from segmentation import models as worth
 from tenants import models as house
@@ -44,6 +44,10 @@ def order() -> facts.Order:
 def member() -> house.Member:
     user = house.User.objects.create_user(f"{new()}@example.org", name="Row")
     return house.Member.objects.create(user=user, role="executive")
+
+
+def back_test() -> health.BackTest:
+    return health.BackTest.objects.create(first=DAY, last=DAY, horizon_days=90, policy_version=1)
 
 
 def saved_segment() -> worth.SavedSegment:
@@ -84,6 +88,8 @@ ROWS: dict[str, Callable[[], Any]] = {
     "customers.Interaction": lambda: facts.Interaction.objects.create(customer=customer(), channel="phone"),
     "customers.Complaint": lambda: facts.Complaint.objects.create(customer=customer(), topic="row"),
     "customers.Evidence": lambda: facts.Evidence.objects.create(customer=customer(), kind="endorsement", on=DAY),
+    "customers.SurveyResponse": lambda: facts.SurveyResponse.objects.create(customer=customer(), kind="nps", score=9),
+    "customers.Arrival": lambda: facts.Arrival.objects.create(customer=customer()),
     "customers.Import": lambda: facts.Import.objects.create(kind="orders", filename="row", path="row"),
     "customers.ColumnMapping": lambda: facts.ColumnMapping.objects.create(kind="orders", headers=new()),
     "segmentation.Standing": lambda: worth.Standing.objects.create(
@@ -114,7 +120,17 @@ ROWS: dict[str, Callable[[], Any]] = {
     "segmentation.SpecDrift": lambda: worth.SpecDrift.objects.create(
         customer=customer(), ratio=0.5, products=3, since=DAY, policy_version=1
     ),
-    "health.HealthScore": lambda: HealthScore.objects.create(
+    "health.HealthCount": lambda: health.HealthCount.objects.create(on=DAY, band="green", customers=1, net=1),
+    "health.Pulse": lambda: health.Pulse.objects.create(
+        customer=customer(), member=member(), band="red", reason="price"
+    ),
+    "health.LapseFit": lambda: health.LapseFit.objects.create(
+        as_of=DAY - dt.timedelta(days=next(_numbers)), horizon_days=90, policy_version=1
+    ),
+    "health.LapseForecast": lambda: health.LapseForecast.objects.create(customer=customer(), policy_version=1),
+    "health.BackTest": back_test,
+    "health.BackTestCutOff": lambda: health.BackTestCutOff.objects.create(back_test=back_test(), cut_off=DAY),
+    "health.HealthScore": lambda: health.HealthScore.objects.create(
         customer=customer(),
         band="none",
         known=0,
@@ -125,7 +141,7 @@ ROWS: dict[str, Callable[[], Any]] = {
         categories_before=0,
         policy_version=1,
     ),
-    "health.HealthHistory": lambda: HealthHistory.objects.create(customer=customer(), on=DAY, band="none"),
+    "health.HealthHistory": lambda: health.HealthHistory.objects.create(customer=customer(), on=DAY, band="none"),
     "followups.FollowUp": lambda: FollowUp.objects.create(
         customer=customer(), kind="light_touch", rule="manual", period="row", due_on=DAY
     ),

@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from customers.models import Contact, Customer, Interaction, Product, Tag
+from customers.models import Complaint, Contact, Customer, Interaction, Product, SurveyResponse, Tag
 from tenants.context import tenant_scope
 from tests.customers.conftest import counts
 
@@ -144,3 +144,163 @@ def test_imports_the_potential_by_number_or_in_words_of_either_language(cast, de
     assert counts(deliver("customer,growth\n1,\n2,high\n", kind="customers")) == (2, 0, 0, 1, 1)
     with tenant_scope(cast.tenant):
         assert Customer.objects.get(name="Huaxin").growth_potential == "high"
+
+
+def test_imports_whether_a_contact_was_about_a_competitor(cast, deliver, huaxin):
+    text = "客户编号,时间,渠道,竞品,external_id\n4711,2026-03-02 10:00,电话,是,T1\n4711,2026-03-03 10:00,电话,,T2\n"
+    assert counts(deliver(text, kind="interactions")) == (2, 0, 2, 0, 0)
+    assert counts(deliver(text.replace("是", ""), kind="interactions")) == (2, 0, 0, 0, 2)
+    with tenant_scope(cast.tenant):
+        said = Interaction.objects.order_by("external_id").values_list("about_competitor", flat=True)
+        assert list(said) == [True, False]
+
+
+ORDER = "order,customer,placed_at,product,quantity,unit_price\nR1,4711,2026-02-20 10:00,h,1,9\nR2,4712,2026-02-20 10:00,h,1,9\n"
+COMPLAINTS = (
+    "customer,opened_at,topic,severity,text,order,solved_at,first_time,external_id\n"
+    "4711,2026-03-02 10:00,Late,严重,Two weeks,R1,2026-03-04 09:30,yes,B1\n"
+    "4711,2026-03-02 10:00,Chipped,,,,,,\n"
+)
+
+
+def test_imports_complaints_by_number_or_by_what_they_are(cast, deliver, huaxin):
+    deliver(ORDER)
+    assert counts(deliver(COMPLAINTS, kind="complaints")) == (2, 0, 2, 0, 0)
+    assert counts(deliver(COMPLAINTS, kind="complaints")) == (2, 0, 0, 0, 2)
+    with tenant_scope(cast.tenant):
+        chipped, late = Complaint.objects.order_by("topic")
+        assert (late.severity, late.text, late.order.external_id, late.first_time) == (
+            "serious",
+            "Two weeks",
+            "R1",
+            True,
+        )
+        assert late.opened_at == dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC)
+        assert late.solved_at == dt.datetime(2026, 3, 4, 9, 30, tzinfo=dt.UTC)
+        assert (chipped.severity, chipped.order, chipped.solved_at, chipped.first_time) == ("normal", None, None, None)
+    row = deliver(
+        "customer,opened_at,topic,solved_at,first_time,external_id\n"
+        "4711,2026-03-02 10:00,Chipped,2026-03-05 10:00,no,\n"
+        "4711,2026-03-02 10:00,Late,,,B1\n",
+        kind="complaints",
+    )
+    assert counts(row) == (2, 0, 0, 1, 1)
+    with tenant_scope(cast.tenant):
+        chipped.refresh_from_db()
+        assert (chipped.solved_at, chipped.first_time) == (dt.datetime(2026, 3, 5, 10, tzinfo=dt.UTC), False)
+
+
+def test_refuses_complaints_that_cannot_be(deliver, why, huaxin):
+    deliver(ORDER)
+    row = deliver(
+        "customer,opened_at,topic,order,solved_at,external_id\n"
+        "9999,2026-03-02 10:00,Late,,,\n"
+        "4711,2026-03-02 10:00,Late,R2,,\n"
+        "4711,2026-03-02 10:00,Late,,2026-03-01 10:00,B1\n"
+        "4711,2026-03-02 10:00,,,,\n"
+        "4711,2026-03-02 10:00,Late,R1,2026-03-02 10:00,B2\n",
+        kind="complaints",
+    )
+    assert counts(row) == (5, 4, 1, 0, 0)
+    assert why(row) == [
+        (2, "customer", "There is no customer 9999."),
+        (3, "order", "The customer has no order R2."),
+        (4, "solved_at", "It cannot be solved (2026-03-01 10:00) before it was opened."),
+        (5, "topic", "Topic is missing."),
+    ]
+
+
+def test_refuses_a_solution_before_what_is_known_of_the_complaint(cast, deliver, why, huaxin):
+    deliver(COMPLAINTS.replace(",R1,", ",,"), kind="complaints")
+    row = deliver("customer,opened_at,topic,solved_at,external_id\n4711,2026-03-06 10:00,Late,,B1\n", kind="complaints")
+    assert counts(row) == (1, 1, 0, 0, 0)
+    assert why(row) == [(2, "solved_at", "It cannot be solved (2026-03-04 09:30) before it was opened.")]
+    with tenant_scope(cast.tenant):
+        assert Complaint.objects.get(external_id="B1").opened_at == dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC)
+
+
+def test_leaves_the_order_behind_when_a_complaint_goes_to_another_customer(cast, deliver, huaxin):
+    deliver(ORDER)
+    deliver(COMPLAINTS, kind="complaints")
+    moved = "customer,opened_at,topic,external_id\n4712,2026-03-02 10:00,Late,B1\n"
+    assert counts(deliver(moved, kind="complaints")) == (1, 0, 0, 1, 0)
+    with tenant_scope(cast.tenant):
+        late = Complaint.objects.get(external_id="B1")
+        assert (late.customer.name, late.order, late.text) == ("Nord", None, "Two weeks")
+
+
+RESPONSES = (
+    "customer,at,kind,score,contact,complaint,text,external_id\n"
+    "4711,2026-03-02 10:00,NPS,9,P1,,Always on time,A1\n"
+    "4711,2026-03-02 10:00,推荐意愿,6,wang fang,,,\n"
+    "4711,2026-03-05 10:00,satisfaction,4,LI@huaxin.example,B1,,\n"
+    "4712,2026-03-05 10:00,csat,1,,,,\n"
+)
+
+
+@pytest.fixture
+def people(deliver, huaxin):
+    deliver(CONTACTS, kind="contacts")
+    deliver(COMPLAINTS.replace(",R1,", ",,"), kind="complaints")
+
+
+def test_imports_survey_responses_by_number_or_by_what_they_are(cast, deliver, people):
+    assert counts(deliver(RESPONSES, kind="survey_responses")) == (4, 0, 4, 0, 0)
+    assert counts(deliver(RESPONSES, kind="survey_responses")) == (4, 0, 0, 0, 4)
+    with tenant_scope(cast.tenant):
+        said = SurveyResponse.objects.order_by("-score").values_list(
+            "customer__name", "kind", "score", "contact__name", "complaint__topic", "text"
+        )
+        assert list(said) == [
+            ("Huaxin", "nps", 9, "Li Wei", None, "Always on time"),
+            ("Huaxin", "nps", 6, "Wang Fang", None, ""),
+            ("Huaxin", "csat", 4, "Li Wei", "Late", ""),
+            ("Nord", "csat", 1, None, None, ""),
+        ]
+    row = deliver(
+        "customer,at,kind,score,contact,text,external_id\n"
+        "4711,2026-03-02 10:00,nps,7,Wang Fang,,\n"
+        "4711,2026-03-02 10:00,nps,9,,Mostly on time,A1\n"
+        "4711,2026-03-02 10:00,nps,5,,,\n",
+        kind="survey_responses",
+    )
+    assert counts(row) == (3, 0, 1, 2, 0)
+    with tenant_scope(cast.tenant):
+        assert SurveyResponse.objects.get(contact__name="Wang Fang").score == 7
+        first = SurveyResponse.objects.get(external_id="A1")
+        assert (first.contact.name, first.text) == ("Li Wei", "Mostly on time")
+
+
+def test_refuses_survey_responses_that_cannot_be(deliver, why, people):
+    row = deliver(
+        "customer,at,kind,score,contact,complaint\n"
+        "9999,2026-03-02 10:00,nps,9,,\n"
+        "4711,2026-03-02 10:00,nps,11,,\n"
+        "4711,2026-03-02 10:00,csat,0,,\n"
+        "4711,2026-03-02 10:00,csat,-1,,\n"
+        "4711,2026-03-02 10:00,csat,4.5,,\n"
+        "4711,2026-03-02 10:00,ces,4,,\n"
+        "4711,2026-03-02 10:00,csat,,,\n"
+        "4712,2026-03-02 10:00,nps,9,Li Wei,\n"
+        "4712,2026-03-02 10:00,csat,4,,B1\n"
+        "4711,2026-03-02 10:00,csat,5,P1,B1\n",
+        kind="survey_responses",
+    )
+    assert counts(row) == (10, 9, 1, 0, 0)
+    assert why(row) == [
+        (2, "customer", "There is no customer 9999."),
+        (3, "score", "11 is beside the scale: NPS 0–10."),
+        (4, "score", "0 is beside the scale: CSAT 1–5."),
+        (5, "score", "-1 is beside the scale: CSAT 1–5."),
+        (6, "score", "4.5 has more than 0 decimals."),
+        (7, "kind", "“ces” is none of: nps, csat."),
+        (8, "score", "Score is missing."),
+        (9, "contact", "The customer has no contact Li Wei."),
+        (10, "complaint", "The customer has no complaint B1."),
+    ]
+
+
+def test_counts_survey_responses_once_when_it_only_tries(cast, deliver, people):
+    assert counts(deliver(RESPONSES, kind="survey_responses", dry_run=True)) == (4, 0, 4, 0, 0)
+    with tenant_scope(cast.tenant):
+        assert not SurveyResponse.objects.exists()

@@ -5,6 +5,7 @@ import threading
 import pytest
 from django.db import connections
 
+from customers import services
 from customers.models import Interaction
 from followups.models import FollowUp
 from followups.services import AlreadyClosed, Change, Refused, complete_many, log_contact, snooze_many
@@ -56,6 +57,36 @@ def test_logs_once_what_one_person_sends_twice(cast, raised):
     assert sorted(len(result.events) for result in results) == [0, 1]
     with tenant_scope(cast.tenant):
         assert Interaction.objects.count() == 1
+
+
+def test_never_waits_crosswise_when_one_contact_answers_what_another_is_logged_with(cast, raised, monkeypatch):
+    """The first one's note of the customer comes last, else each would wait for what the other holds."""
+    customer = cast.customer("Both")
+    talk = raised(customer, kind="deep_talk", rule="cadence:deep_talk")
+    review = raised(customer, kind="review", rule="cadence:review")
+    second_is_in, first_has_logged = threading.Event(), threading.Event()
+    log_interaction = services.log_interaction
+
+    def slow(*, member, **fields):
+        if member == cast.ann:
+            row = log_interaction(member=member, **fields)
+            first_has_logged.set()
+            assert second_is_in.wait(5)
+            return row
+        second_is_in.set()  # and holds its follow-up
+        assert first_has_logged.wait(5)
+        return log_interaction(member=member, **fields)
+
+    monkeypatch.setattr(services, "log_interaction", slow)
+    said = {"channel": "phone", "answered": True}
+    first, second = at_once(
+        cast.tenant,
+        lambda: log_contact(follow_up=talk, member=cast.ann, kind="review", **said),
+        lambda: log_contact(follow_up=review, member=cast.bo, **said),
+    )
+    assert (len(first.events), len(second.events)) == (1, 1)
+    with tenant_scope(cast.tenant):
+        assert Interaction.objects.count() == 2
 
 
 def test_never_waits_crosswise_whatever_the_order_of_the_picks(cast, raised):
