@@ -3,7 +3,9 @@
 1. `open_run` makes the run and its steps, or opens a finished one again; unique by (tenant, job, date).
 2. `work_off` takes the next open step `FOR UPDATE SKIP LOCKED`, works inside that transaction and marks it
    done there: killed anywhere, the step is open again and nothing of it was written.
-3. Redis only rings the bell. `open_runs` finds what nobody holds, and the minute's sweep rings again.
+3. One version of the policy explains all that a run has written: when it has changed since the first step, they
+   all work again.
+4. Redis only rings the bell. `open_runs` finds what nobody holds, and the minute's sweep rings again.
 """
 
 from __future__ import annotations
@@ -68,6 +70,8 @@ def _work_off_next(tenant: Tenant, run: Run, steps: Mapping[str, Step]) -> bool:
         with tenant_scope(tenant):
             step = RunStep.objects.filter(run=run).exclude(status=Run.Status.DONE).order_by("ordinal").first()
             if step is None:
+                if _starts_over(run):
+                    return True
                 _finish(run)
                 return False
             step = (
@@ -78,6 +82,8 @@ def _work_off_next(tenant: Tenant, run: Run, steps: Mapping[str, Step]) -> bool:
             )
             if step is None:
                 return False
+            if _starts_over(run):
+                return True
             started = timezone.now()
             Run.objects.filter(pk=run.pk, started_at__isnull=True).update(started_at=started)
             counts = steps[step.name](run.for_date)
@@ -94,12 +100,16 @@ def _work_off_next(tenant: Tenant, run: Run, steps: Mapping[str, Step]) -> bool:
         return False
 
 
+def _starts_over(run: Run) -> bool:
+    """Note by which version of the policy the run works; True when it was another one, and all steps are open again."""
+    version = PolicyVersion.objects.aggregate(number=Max("number"))["number"]
+    if not Run.objects.filter(pk=run.pk).exclude(policy_version=version).update(policy_version=version):
+        return False
+    return RunStep.objects.filter(run=run, status=Run.Status.DONE).update(status=Run.Status.OPEN) > 0
+
+
 def _finish(run: Run) -> None:
-    # By whose rules its numbers can be followed.
-    policy = PolicyVersion.objects.aggregate(number=Max("number"))["number"]
-    Run.objects.filter(pk=run.pk, status=Run.Status.OPEN).update(
-        status=Run.Status.DONE, finished_at=timezone.now(), policy_version=policy
-    )
+    Run.objects.filter(pk=run.pk, status=Run.Status.OPEN).update(status=Run.Status.DONE, finished_at=timezone.now())
 
 
 def _note_failure(tenant: Tenant, run: Run, name: str, error: str) -> None:

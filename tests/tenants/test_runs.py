@@ -4,6 +4,7 @@ import pytest
 
 from tenants.context import tenant_scope
 from tenants.models import Run, Team
+from tenants.policies import active_policy, complete_document, save_policy
 from tenants.runs import MAX_ATTEMPTS, open_run, open_runs, work_off
 
 DAY = dt.date(2026, 11, 20)
@@ -93,3 +94,23 @@ def test_is_found_by_the_sweep_only_while_open(cast, status):
     if status == Run.Status.DONE:
         work_off(run, {"a": make_team})
     assert [r.pk for r in open_runs(cast.tenant, "job")] == ([run.pk] if status == Run.Status.OPEN else [])
+
+
+@pytest.mark.parametrize("order", ["look save look", "look look save"])
+def test_works_all_steps_again_when_the_policy_changes_in_between(cast, order):
+    seen = []
+
+    def look(day):
+        seen.append(active_policy().number)
+        return {}
+
+    def save(day):
+        policy = active_policy()
+        if policy.number == 1:
+            save_policy(complete_document(policy) | {"cadence": {"weekly_capacity": 31}}, pack=policy.pack)
+        return {}
+
+    steps = {f"{n}": {"look": look, "save": save}[name] for n, name in enumerate(order.split())}
+    run = work_off(open_run(cast.tenant, "job", DAY, steps), steps)
+    assert (run.status, run.policy_version) == (Run.Status.DONE, 2)
+    assert seen == ([1, 2, 2] if order == "look save look" else [1, 1, 2, 2])
