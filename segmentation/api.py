@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db.models import CharField, OuterRef, QuerySet, Subquery
@@ -20,10 +19,9 @@ from segmentation.filters import StandingFilter
 from segmentation.models import Segment, Stage, Standing, Tier, TierChange, TierPin
 from segmentation.querysets import with_stage
 from segmentation.rules.policy import TierPolicy
-from tenants.api.fields import Day, Money, Strict
+from tenants.api.fields import Day, Money, Strict, money_of_points
 from tenants.api.resources import Outcome
 from tenants.api.schema import bodies
-from tenants.base import POINTS
 from tenants.context import current_tenant
 from tenants.policies import last_night_and_policy
 
@@ -90,7 +88,7 @@ class TierChangeSerializer(serializers.ModelSerializer):
     def get_facts(self, row: TierChange) -> dict[str, Any]:
         facts: dict[str, Any] = dict(row.facts)
         if (points := facts.get("monetary")) is not None:
-            facts["monetary"] = Money().to_representation(Decimal(points) / POINTS)
+            facts["monetary"] = money_of_points(points)
         return facts
 
 

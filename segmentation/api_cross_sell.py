@@ -106,6 +106,6 @@ class OfferedCustomerViewSet(CustomerViewSet):
     @action(detail=True, methods=["get"])
     def suggestions(self, request: Request, pk: str) -> Response:
         """What the customer may want next, by the cross-sell rules: bought A, never B."""
-        found = figures.suggestions(self.get_object())
+        found = figures.suggestions(self.get_object(), figures.last_search())
         context = self.get_serializer_context() | naming([each.rule for each in found])
         return Response(SuggestionsSerializer({"results": found}, context=context).data)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -17,14 +16,13 @@ from segmentation import figures
 from segmentation.models import Standing, Tier
 from segmentation.rules import sales
 from segmentation.rules.policy import TierPolicy
-from tenants.api.fields import Day, Money
-from tenants.api.lists import query_fault
+from tenants.api.fields import Money
+from tenants.api.lists import past_day, two_days
 from tenants.api.resources import Resource
 from tenants.api.schema import bodies
 from tenants.base import POINTS
 from tenants.context import current_tenant
 from tenants.policies import active_policy
-from tenants.problems import BadParameters, Fault
 from tenants.querysets import last_night
 
 _PERIODS = [(each, each) for each in sales.PERIODS]
@@ -231,34 +229,12 @@ class FiguresViewSet(Resource):
     @bodies(responses=MigrationSerializer, parameters=_DAYS)
     def migration(self, request: Request) -> Response:
         """How many customers, with how much money, had which tier on two days."""
-        days: dict[str, dt.date] = {}
-        faults: list[Fault] = []
-        for name in ("start", "end"):
-            try:
-                days[name] = self._day(name)
-            except BadParameters as wrong:
-                faults += wrong.faults
-        if len(days) == 2 and days["end"] < days["start"]:
-            faults.append(query_fault("end", "before_start", _("Must not lie before start.")))
-        if faults:
-            raise BadParameters(faults)
-        cells = figures.migration(self.member, days["start"], days["end"]).rows(named=True)
-        return Response(MigrationSerializer({**days, "cells": cells}).data)
+        start, end = two_days(request.query_params)
+        cells = figures.migration(self.member, start, end).rows(named=True)
+        return Response(MigrationSerializer({"start": start, "end": end, "cells": cells}).data)
 
     def _as_of(self) -> dt.date:
         if "as_of" in self.request.query_params:
-            return self._day("as_of")
+            return past_day(self.request.query_params, "as_of")
         night = last_night()
         return night.for_date if night else current_tenant().today()
-
-    def _day(self, name: str) -> dt.date:
-        """A day of the query, not after today. Raises BadParameters."""
-        if name not in self.request.query_params:
-            raise BadParameters([query_fault(name, "required", _("Say which day."))])
-        try:
-            day: dt.date = Day().run_validation(self.request.query_params[name])
-        except serializers.ValidationError:
-            raise BadParameters([query_fault(name, "invalid", _("This is not a day; write 2026-11-20."))]) from None
-        if day > current_tenant().today():
-            raise BadParameters([query_fault(name, "in_the_future", _("Must not lie in the future."))])
-        return day

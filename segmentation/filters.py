@@ -11,7 +11,7 @@ from customers.models import Product
 from segmentation.models import CrossSellRule, Segment, Stage, Standing, Tier, TierPin, Worth
 from segmentation.rules.rfm import SCORES
 from tenants.context import current_tenant
-from tenants.filters import StrictFilterSet
+from tenants.filters import BooleanFilter, StrictFilterSet
 
 _SCORES = [(str(score), str(score)) for score in range(1, SCORES + 1)]
 
@@ -25,7 +25,7 @@ class StandingFilter(StrictFilterSet):
     r = filters.MultipleChoiceFilter(choices=_SCORES, label=_("Recency"))
     f = filters.MultipleChoiceFilter(choices=_SCORES, label=_("Frequency"))
     m = filters.MultipleChoiceFilter(choices=_SCORES, label=_("Money"))
-    pinned = filters.BooleanFilter(method="filter_pinned", label=_("Pinned"))
+    pinned = BooleanFilter(method="filter_pinned", label=_("Pinned"))
 
     class Meta:
         model = Standing

@@ -83,6 +83,31 @@ class IdFilter(filters.Filter):
     field_class = IdField
 
 
+class _YesNoWidget(forms.NullBooleanSelect):
+    """Hands on what is neither yes nor no: Django's takes it for nothing said, and the list would not be narrowed."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        value = data.get(name)
+        return None if value in {"", "unknown"} else value
+
+
+class _YesNoField(forms.NullBooleanField):
+    widget = _YesNoWidget
+
+    def to_python(self, value: Any) -> Any:
+        """True, False, or None where nothing is said."""
+        found = super().to_python(value)
+        if found is None and value is not None:
+            raise ValidationError(_("Must be true or false."), code="invalid")
+        return found
+
+
+class BooleanFilter(filters.BooleanFilter):
+    """By yes or no: true or false, 1 or 0."""
+
+    field_class = _YesNoField
+
+
 def updated_since() -> filters.IsoDateTimeFilter:
     """Rows written at or after a moment: for those who keep a copy. Not shown on pages."""
     return filters.IsoDateTimeFilter(

@@ -31,20 +31,23 @@ _TYPES: dict[Any, str] = {
 }
 
 
-def read_frame(sql: str, params: Sequence[Any] = (), *, schema: dict[str, Any]) -> pl.DataFrame:
+def read_frame(sql: str, params: Sequence[Any] = (), *, schema: dict[str, Any], few: bool = False) -> pl.DataFrame:
     """Run a SELECT and return its rows as a frame with the columns and types of `schema`, by position.
 
     The query must name the tenant itself (the wall guards it, but cannot make it quick). Text columns
-    come back as they are; an empty string and NULL stay different.
+    come back as they are; an empty string and NULL stay different. `few`: it is about some customers, whose rows
+    an index finds, not about all of the tenant's.
     """
     with connection.cursor() as cursor:
         query = cursor.cursor.mogrify(sql, params).decode()
         buffer = io.BytesIO()
         # Until the tables are analyzed again, the planner believes that a new tenant has one row and nests
         # loops over tens of thousands: 25 s instead of 0.1. Whole tenants are joined by hash.
-        cursor.execute("SELECT set_config('enable_nestloop', 'off', true)")
+        if not few:
+            cursor.execute("SELECT set_config('enable_nestloop', 'off', true)")
         cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, NULL '\\N')", buffer)
-        cursor.execute("SELECT set_config('enable_nestloop', 'on', true)")
+        if not few:
+            cursor.execute("SELECT set_config('enable_nestloop', 'on', true)")
     # Parsed as text and cast by us: Polars would otherwise guess a type per column from the first rows.
     parse = {name: pl.String if dtype == pl.Boolean else dtype for name, dtype in schema.items()}
     frame = pl.read_csv(

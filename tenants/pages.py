@@ -247,7 +247,10 @@ class ListPage(TenantView):
             raise BadRequest(_("The one form of export is csv."))
 
     def _columns(self) -> list[str]:
-        """The columns to show, in the table's order: asked for now, else as the person last asked, else all usual."""
+        """The columns to show, in the table's order: asked for now, else as the person last asked, else all usual.
+
+        What the list is sorted by is always among them.
+        """
         every = list(self.table.base_columns)
         session, key = self.request.session, f"columns:{self.nav}:{self.table.__name__}"
         asked = self.request.GET.getlist("columns")
@@ -259,6 +262,7 @@ class ListPage(TenantView):
         if asked and session.get(key) != asked:
             session[key] = asked
         wanted = set(asked or session.get(key) or set(every) - set(self.table.extra)) | set(self.table.fixed)
+        wanted.add(self.request.GET.get("sort", "").removeprefix("-"))  # who sorts by something looks at it
         return [name for name in every if name in wanted]
 
     def _ordered(self, rows: QuerySet[Any]) -> QuerySet[Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeVar, cast
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 from pydantic import ValidationError
 
@@ -22,7 +23,7 @@ from tenants.rules.sections import PACKS, Check, PolicySection
 __all__ = [
     "Difference", "InvalidPolicy", "Policy", "PolicyFault", "StalePolicy", "active_policy", "check_document",
     "check_note", "complete_document", "differences", "last_night_and_policy", "pack_document", "parsed_document",
-    "policy_numbered", "policy_of", "register", "register_check", "registered", "restore", "save_policy", "switch_pack", "versions",
+    "policy_numbered", "policy_of", "policy_on", "register", "register_check", "registered", "restore", "save_policy", "switch_pack", "versions",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=PolicySection)
@@ -117,6 +118,13 @@ def policy_of(night: Run | None) -> Policy:
     if night is None or night.policy_version is None:
         return active_policy()
     return policy_numbered(night.policy_version)
+
+
+def policy_on(day: dt.date) -> Policy:
+    """The version in force when a day ended in the open scope's zone; for days before the first version, the first."""
+    over = current_tenant().start_of(day + dt.timedelta(days=1))
+    first = PolicyVersion.objects.order_by("number").values("pk")[:1]
+    return _policy(PolicyVersion.objects.filter(Q(created_at__lt=over) | Q(pk=first)).order_by("-number")[:1].get())
 
 
 def last_night_and_policy() -> tuple[Run, Policy] | None:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import exceptions, parsers, serializers
 
-from tenants.base import MONEY_PLACES, FixedPointField
+from tenants.base import MONEY_PLACES, POINTS, FixedPointField
 from tenants.filters import id_number
 from tenants.problems import TooLarge
 
@@ -65,6 +65,11 @@ class Money(serializers.DecimalField):
 
     def to_representation(self, value: Any) -> str:
         return plain(value, least=2)
+
+
+def money_of_points(points: int) -> str:
+    """Money that frames and rules hold (tenants.base.POINTS), as `Money` writes it."""
+    return Money().to_representation(Decimal(points) / POINTS)
 
 
 class Exact(serializers.DecimalField):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
@@ -9,11 +10,13 @@ from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
-from rest_framework import pagination
+from rest_framework import pagination, serializers
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.response import Response
 
 from tenants.api.access import tenant_request
+from tenants.api.fields import Day
+from tenants.context import current_tenant
 from tenants.problems import BadParameters, Fault
 
 if TYPE_CHECKING:
@@ -29,6 +32,43 @@ MAX_PAGE_ROWS: Final = 200
 
 def query_fault(name: str, code: str, words: object) -> Fault:
     return Fault(f"?{name}", code, str(words))
+
+
+def given_day(query: QueryDict, name: str) -> dt.date | None:
+    """A day of the query; None when it is not asked for. Raises BadParameters."""
+    if name not in query:
+        return None
+    try:
+        day: dt.date = Day().run_validation(query[name])
+    except serializers.ValidationError:
+        raise BadParameters([query_fault(name, "invalid", _("This is not a day; write 2026-11-20."))]) from None
+    return day
+
+
+def past_day(query: QueryDict, name: str) -> dt.date:
+    """A day of the query, which must be there and not after today. Raises BadParameters."""
+    day = given_day(query, name)
+    if day is None:
+        raise BadParameters([query_fault(name, "required", _("Say which day."))])
+    if day > current_tenant().today():
+        raise BadParameters([query_fault(name, "in_the_future", _("Must not lie in the future."))])
+    return day
+
+
+def two_days(query: QueryDict) -> tuple[dt.date, dt.date]:
+    """The days `start` and `end` of the query, neither after today. Raises BadParameters with all that is wrong."""
+    days: dict[str, dt.date] = {}
+    faults: list[Fault] = []
+    for name in ("start", "end"):
+        try:
+            days[name] = past_day(query, name)
+        except BadParameters as wrong:
+            faults += wrong.faults
+    if len(days) == 2 and days["end"] < days["start"]:
+        faults.append(query_fault("end", "before_start", _("Must not lie before start.")))
+    if faults:
+        raise BadParameters(faults)
+    return days["start"], days["end"]
 
 
 class KeysetPagination(pagination.BasePagination):

@@ -19,7 +19,7 @@ from tenants.api.fields import Moment, Record
 from tenants.api.lists import MAX_PAGE_ROWS, query_fault
 from tenants.api.resources import Resource
 from tenants.api.schema import bodies
-from tenants.filters import StrictFilterSet
+from tenants.filters import BooleanFilter, StrictFilterSet
 from tenants.models import Member, Tenant
 from tenants.permissions import Role, permissions_of
 from tenants.problems import BadParameters
@@ -101,7 +101,7 @@ class Me(APIView):
 
 class MemberFilter(StrictFilterSet):
     role = filters.ChoiceFilter(choices=Role.choices, label=_("role"))
-    is_active = filters.BooleanFilter(label=_("active"))
+    is_active = BooleanFilter(label=_("active"))
 
 
 class MemberViewSet(Resource):

@@ -44,6 +44,14 @@ def test_refuses_every_parameter_it_does_not_know(cast: Cast, call_as, resource:
 def test_refuses_a_wrong_value_of_every_filter(api: Caller) -> None:
     answer = api.get("orders", customer="x", kind="gift", placed_since="soon", updated_since="yesterday")
     assert set(faults(answer)) == {"?customer", "?kind", "?placed_since", "?updated_since"}
+    assert faults(api.get("forecasts", warned="yes", code="x")) == {"?warned": "invalid", "?code": "invalid_choice"}
+
+
+@pytest.mark.parametrize(("said", "found"), [("true", 1), ("1", 1), ("false", 6), ("0", 6), ("", 7), ("unknown", 7)])
+def test_narrows_by_true_and_false(api: Caller, seven: list[Customer], said: str, found: int) -> None:
+    with tenant_scope(seven[0].tenant):
+        Customer.objects.filter(pk=seven[0].pk).update(closed_on="2026-11-01")
+    assert len(_names(api.get("customers", closed=said))) == found
 
 
 def test_refuses_a_parameter_where_no_list_is(api: Caller, cast: Cast) -> None:

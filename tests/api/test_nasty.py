@@ -14,9 +14,12 @@ from customers.api import (
     InteractionViewSet,
     OrderViewSet,
     ProductViewSet,
+    SurveyResponseViewSet,
 )
 from followups.api import FollowUpViewSet
 from health.api import HealthViewSet
+from health.api_forecasts import BackTestViewSet, ForecastViewSet
+from health.api_pulses import PulseViewSet
 from segmentation.api import StandingViewSet
 from tests.api.conftest import Caller
 from tests.api.test_orders import ORDER
@@ -30,23 +33,30 @@ NASTY: list[Any] = [
     [{"product": {}, "quantity": {}, "unit_price": []}], [{"product": "1", "quantity": "1e15", "unit_price": "-1e15"}],
     "%", "_", "' OR 1=1", "<script>", "null", "=1+1",
 ]  # fmt: skip
-WRITABLE = (ComplaintViewSet, ContactViewSet, CustomerViewSet, InteractionViewSet, OrderViewSet, ProductViewSet)
+WRITABLE = (
+    ComplaintViewSet, ContactViewSet, CustomerViewSet, InteractionViewSet, OrderViewSet, ProductViewSet,
+    SurveyResponseViewSet,
+)  # fmt: skip
 # NASTY=0 tries every value in every place.
 SAMPLE = int(os.environ.get("NASTY", "60"))
-LISTS = (*WRITABLE, FollowUpViewSet, HealthViewSet, StandingViewSet)
+LISTS = (
+    *WRITABLE, FollowUpViewSet, HealthViewSet, ForecastViewSet, BackTestViewSet, PulseViewSet, StandingViewSet,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("viewset", WRITABLE, ids=lambda viewset: viewset.resource)
 def test_answers_whatever_the_body_holds(api: Caller, cast: Cast, viewset: type[Any]) -> None:
     customer = str(cast.customer().pk)
-    good = {
+    goods: dict[str, dict[str, Any]] = {
         "complaints": {"customer": customer, "topic": "Late"},
         "contacts": {"customer": customer, "name": "Priya Shah"},
         "customers": {"name": "Brook & Sons"},
         "interactions": {"customer": customer, "channel": "phone"},
         "orders": ORDER | {"customer": customer},
         "products": {"name": "Heart"},
-    }[viewset.resource]
+        "survey-responses": {"customer": customer, "kind": "nps", "score": 9},
+    }
+    good = goods[viewset.resource]
     path = f"{viewset.resource}/by-external/erp/1"
     assert api.put(path, good).status_code == 201
     chance = random.Random(7)  # noqa: S311  # the same every time
