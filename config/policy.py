@@ -12,9 +12,9 @@ from customers.models import TouchKind
 from dashboards.receipts import NAMES
 from followups.reasons import touches_words
 from followups.rules.policy import CadencePolicy, Period
-from health.rules.policy import HealthPolicy
+from health.rules.policy import ForecastPolicy, HealthPolicy
 from risk.rules.policy import RiskPolicy
-from segmentation.models import Tier
+from segmentation.models import Stage, Tier
 from segmentation.rules.policy import CrossSellPolicy, TierPolicy, ValuePolicy
 from segmentation.rules.tiers import TIER_ORDER
 from tenants.policies import register, register_check
@@ -33,9 +33,15 @@ LEVELS: Final[Mapping[str, str | Promise]] = {
     "category": gettext_lazy("categories"),
     "product": gettext_lazy("products"),
 }
+LAPSES: Final[Mapping[str, str | Promise]] = {
+    "days": gettext_lazy("fixed days"),
+    "own_cycle": gettext_lazy("own cycle"),
+}
+STAGES: Final[Mapping[str, str | Promise]] = dict(Stage.choices)
 
 register(TierPolicy, {"scheme": PACK_LABELS})
-register(HealthPolicy, {"indicators": NAMES})
+register(HealthPolicy, {"indicators": NAMES, "tier_weights": TIERS, "stage_weights": STAGES})
+register(ForecastPolicy, {"lapse": LAPSES})
 register(
     CadencePolicy,
     {"tiers": TIERS, "kind": dict(TouchKind.choices), "per": cast(Mapping[str, str], PERIODS)},
@@ -56,6 +62,7 @@ def tiers_are_of_the_scheme(sections: Mapping[str, PolicySection]) -> Iterator[M
     named = {
         (CadencePolicy.section, "tiers"): cast(CadencePolicy, sections[CadencePolicy.section]).tiers,
         (RiskPolicy.section, "top_tiers"): cast(RiskPolicy, sections[RiskPolicy.section]).top_tiers,
+        (HealthPolicy.section, "tier_weights"): cast(HealthPolicy, sections[HealthPolicy.section]).tier_weights,
         (ValuePolicy.section, "tier_weights"): cast(ValuePolicy, sections[ValuePolicy.section]).tier_weights,
     }
     template = gettext_noop("the tiers in force have no {tier}; there are: {tiers}")

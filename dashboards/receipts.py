@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -11,8 +11,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from health.rules.policy import Point
-from health.rules.receipt import Receipt, ReceiptLine, Unknown
+from health.rules.policy import Band, Point
+from health.rules.receipt import Action, Lift, Receipt, ReceiptLine
+from segmentation.models import Stage, Tier
 from tenants.base import POINTS
 from tenants.templatetags.perennial import MINUS, short_money
 
@@ -49,10 +50,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the receipt, ready to print. Widths are in units of a bar of 48."""
+    """A line of the receipt, ready to print. Widths are in units of a bar of 48.
 
+    `why` says why the value is unknown, where the policy counts it as so many points all the same.
+    """
+
+    key: str
     name: str
     value: str
+    why: str
     curve: Curve | None
     score: str
     track: str
@@ -62,30 +68,48 @@ class Row:
 
 
 @dataclass(frozen=True)
+class LiftWords:
+    """What one act would make of the score: "An order today makes it", 53, yellow."""
+
+    words: str
+    score: int
+    band: Band
+
+
+@dataclass(frozen=True)
 class Drawn:
-    """A receipt, ready to print: the known indicators, the unknown ones with why, and the sum."""
+    """A receipt, ready to print: the indicators that count, those left out with why, and the sum.
+
+    `weights` says whose weights count, empty where they are everybody's. `lifts` are none, one, or two acts of which
+    the second comes on top of the first.
+    """
 
     receipt: Receipt
     rows: list[Row]
     unknown: list[tuple[str, str]]
     known: int
     switched_on: int
+    weights: str
+    lifts: list[LiftWords]
 
     @property
     def known_names(self) -> str:
-        return _(", ").join(row.name for row in self.rows)
+        return _(", ").join(row.name for row in self.rows if not row.why)
 
 
 def draw(receipt: Receipt) -> Drawn:
     """What the page shows of a receipt."""
     heaviest = max((line.effective_weight or Decimal(line.weight) for line in receipt.lines), default=Decimal(1))
-    known = [line for line in receipt.lines if line.unknown is None]
+    counted = [line for line in receipt.lines if line.unknown is None or line.is_assumed]
+    left_out = [line for line in receipt.lines if line.unknown is not None and not line.is_assumed]
     return Drawn(
         receipt=receipt,
-        rows=[_row(line, heaviest) for line in known],
-        unknown=[(str(NAMES[line.key]), _why(line.unknown)) for line in receipt.lines if line.unknown],
+        rows=[_row(line, heaviest) for line in counted],
+        unknown=[(str(NAMES[line.key]), why_unknown(line)) for line in left_out],
         known=receipt.known,
         switched_on=sum(line.weight > 0 for line in receipt.lines),
+        weights=_weights(receipt),
+        lifts=lift_words(receipt.lift),
     )
 
 
@@ -93,8 +117,10 @@ def _row(line: ReceiptLine, heaviest: Decimal) -> Row:
     weight = line.effective_weight if line.effective_weight is not None else Decimal(line.weight)
     track = float(weight / heaviest) * _BAR if heaviest else 0.0
     return Row(
+        key=line.key,
         name=str(NAMES[line.key]),
-        value=_value(line),
+        value=value_words(line),
+        why=why_unknown(line),
         curve=_curve(line) if line.value is not None else None,
         score="" if line.score is None else str(int(line.score + Decimal("0.5"))),
         track=f"{track:.1f}",
@@ -104,17 +130,48 @@ def _row(line: ReceiptLine, heaviest: Decimal) -> Row:
     )
 
 
+def _weights(receipt: Receipt) -> str:
+    code = receipt.weights_for
+    if receipt.weights_from == "tier":
+        return _("Weights for the tier %(tier)s") % {"tier": Tier(code).label if code in Tier.values else code}
+    if receipt.weights_from == "stage":
+        return _("Weights for the stage %(stage)s") % {"stage": Stage(code).label}
+    return ""
+
+
+# ── what would lift it ───────────────────────────────────────────────────────
+
+
+def lift_words(lift: Lift | None) -> list[LiftWords]:
+    """The act that would lift the score, and the one on top of it, in words; empty for none."""
+    if lift is None:
+        return []
+    first: Mapping[Action, str] = {
+        "contact": _("One answered contact makes it"),
+        "solve": _("Solving the repeated question makes it"),
+        "order": _("An order today makes it"),
+    }
+    then: Mapping[Action, str] = {
+        "contact": _("An answered contact as well:"),
+        "solve": _("Solving the repeated question as well:"),
+        "order": _("An order as well:"),
+    }
+    found = [LiftWords(first[lift.action], lift.score, lift.band)]
+    if lift.then:
+        found.append(LiftWords(then[lift.then.action], lift.then.score, lift.then.band))
+    return found
+
+
 # ── what was seen, in words ──────────────────────────────────────────────────
 
 
-def _value(line: ReceiptLine) -> str:
-    says = {
-        "order_frequency": _frequency,
-        "order_stability": _stability,
-        "spend_trend": _spend,
-        "category_breadth": _breadth,
-    }.get(line.key)
-    return says(line.inputs, line.value or 0.0) if says else _number(line.value or 0.0)
+def value_words(line: ReceiptLine) -> str:
+    """What was seen of an indicator: "41 ÷ 19 d = 2.16"; of an unknown one, what it counts as, "–" for nothing."""
+    if line.value is not None:
+        return _SAYS[line.key](line.inputs, line.value)
+    if line.score is not None:
+        return _("counts as %(points)s") % {"points": _number(float(line.score))}
+    return "–"
 
 
 def _frequency(inputs: Mapping[str, Any], value: float) -> str:
@@ -139,20 +196,95 @@ def _breadth(inputs: Mapping[str, Any], value: float) -> str:
     return f"{inputs['recent']} ÷ {inputs['before']} = {value:.2f}"
 
 
+def _contacts(inputs: Mapping[str, Any], value: float) -> str:
+    usual = inputs["before"] * inputs["days"] / inputs["before_days"]
+    return f"{inputs['recent']} ÷ {_number(usual)} = {value:.2f}"
+
+
+def _responsiveness(inputs: Mapping[str, Any], value: float) -> str:
+    if inputs["unanswered_run"] >= inputs["silent_from"]:
+        return _("last %(number)s unanswered") % {"number": inputs["unanswered_run"]}
+    return _("%(answered)s of %(asked)s answered") % {"answered": inputs["answered"], "asked": inputs["asked"]}
+
+
+def _complaints(inputs: Mapping[str, Any], value: float) -> str:
+    if not inputs["recent"]:
+        return _("no complaints")
+    now = inputs["recent"] / max(inputs["orders_recent"], 1)
+    before = max(inputs["before"] or 0, 1) / max(inputs["orders_before"], 1)
+    return f"{now:.2f} ÷ {before:.2f} = {value:.2f}"
+
+
+def _resolution(inputs: Mapping[str, Any], value: float) -> str:
+    if inputs["repeated_open"] >= inputs["repeated_from"]:
+        return _("same question open %(number)s times") % {"number": inputs["repeated_open"]}
+    return f"{inputs['solved_first']} ÷ {inputs['solved']} = {value:.2f}"
+
+
+def _satisfaction(inputs: Mapping[str, Any], value: float) -> str:
+    return _("CSAT %(value)s") % {"value": _number(value)}
+
+
+def _advocacy(inputs: Mapping[str, Any], value: float) -> str:
+    return _("NPS %(value)s") % {"value": _number(value)}
+
+
+def _competitor(inputs: Mapping[str, Any], value: float) -> str:
+    number = inputs["contacts"]
+    return ngettext("%(number)d contact", "%(number)d contacts", number) % {"number": number}
+
+
+def _payment(inputs: Mapping[str, Any], value: float) -> str:
+    if value == 0:
+        return _("on time")
+    said = {"days": _number(abs(value))}
+    return _("%(days)s d late") % said if value > 0 else _("%(days)s d early") % said
+
+
+_SAYS: Final[Mapping[str, Callable[[Mapping[str, Any], float], str]]] = {
+    "order_frequency": _frequency,
+    "order_stability": _stability,
+    "spend_trend": _spend,
+    "category_breadth": _breadth,
+    "interaction_frequency": _contacts,
+    "responsiveness": _responsiveness,
+    "complaint_rate": _complaints,
+    "first_time_resolution": _resolution,
+    "satisfaction": _satisfaction,
+    "advocacy": _advocacy,
+    "competitor_interest": _competitor,
+    "payment_behaviour": _payment,
+}
+
+
 def _number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0").replace("-", MINUS)
+    rounded = round(value, 1) + 0.0  # no minus before 0
+    return f"{rounded:.1f}".removesuffix(".0").replace("-", MINUS)
 
 
-def _why(unknown: Unknown) -> str:
+def why_unknown(line: ReceiptLine) -> str:
+    """Why an indicator is unknown; empty for one that is known."""
+    unknown, inputs = line.unknown, line.inputs
+    if unknown is None:
+        return ""
     if unknown.code == "needs_orders":
         needs = unknown.needs or 0
         return ngettext(
             "needs orders on %(needs)d day, has %(has)d", "needs orders on %(needs)d days, has %(has)d", needs
         ) % {"needs": needs, "has": unknown.has or 0}
+    windows: dict[str, Any] = {"now": inputs.get("days"), "before": inputs.get("before_days", inputs.get("days"))}
+    if unknown.code == "no_orders":
+        return _("no order in the last %(days)s days") % {"days": windows["now"] + windows["before"]}
     return {
-        "no_spend_before": _("nothing bought in the year before"),
-        "no_categories_before": _("nothing bought in the half-year before"),
-        "not_recorded": _("not recorded yet"),
+        "no_spend_before": _("nothing bought in the %(before)s days before the last %(now)s") % windows,
+        "no_categories_before": _("nothing bought in the %(before)s days before the last %(now)s") % windows,
+        "no_contacts_before": _("no two-way contact in the %(before)s days before the last %(now)s") % windows,
+        "nobody_asked": _("no contact noted as answered or not"),
+        "no_complaints_kept": _("complaints are not kept here yet"),
+        "nothing_solved": _("nothing solved in the last %(now)s days") % windows,
+        "no_answers": _("no answer in the last %(now)s days") % windows,
+        "nothing_noted": _("not noted in the last %(now)s days") % windows,
+        "no_invoices": _("no paid invoice yet"),
         "switched_off": _("switched off in the policy"),
     }[unknown.code]
 
@@ -177,8 +309,17 @@ def _curve(line: ReceiptLine) -> Curve:
         points=" ".join(f"{x:.1f},{y:.1f}" for x, y in path),
         x=f"{min(max(across(value), _FAR_LEFT + 2.5), _FAR_RIGHT - 2.5):.1f}",
         y=f"{up(score):.1f}",
-        words=line_words(points),
+        words=_(", ").join(filter(None, (line_words(points), _exception(line)))),
     )
+
+
+def _exception(line: ReceiptLine) -> str:
+    """What is 0 points whatever the line says."""
+    if line.key == "responsiveness":
+        return _("last %(number)s unanswered→0") % {"number": line.inputs["silent_from"]}
+    if line.key == "first_time_resolution":
+        return _("same question open %(number)s times→0") % {"number": line.inputs["repeated_from"]}
+    return ""
 
 
 def line_words(points: Sequence[Point]) -> str:

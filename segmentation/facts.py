@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -43,12 +44,50 @@ def tier_facts(as_of: dt.date, rules: TierPolicy, *, closed_since: dt.date | Non
     )
 
 
-def tiers_in_force() -> pl.DataFrame:
-    """customer_id, tier and below_since of everybody whom a night has seen."""
+def expected_money() -> pl.DataFrame:
+    """customer_id and expected (points): what the lifetime model expects of the next 12 months, orders × money of one.
+
+    As of each customer's last valuation; who has none by the model has no row.
+    """
     return read_frame(
-        "SELECT customer_id, tier, below_since FROM segmentation_standing WHERE tenant_id = %s",
+        """
+        SELECT customer_id, round((expected_orders * expected_order_money)::numeric)::bigint FROM segmentation_worth
+        WHERE tenant_id = %s AND expected_orders IS NOT NULL AND expected_order_money IS NOT NULL
+        """,
         [current_tenant().pk],
+        schema={"customer_id": pl.Int64, "expected": pl.Int64},
+    )
+
+
+def tiers_in_force(customers: Sequence[int] | None = None) -> pl.DataFrame:
+    """customer_id, tier and below_since of everybody (of `customers`) whom a night has seen."""
+    ids = None if customers is None else list(customers)
+    return read_frame(
+        """
+        SELECT customer_id, tier, below_since FROM segmentation_standing
+        WHERE tenant_id = %s AND (%s::bigint[] IS NULL OR customer_id = ANY(%s::bigint[]))
+        """,
+        [current_tenant().pk, ids, ids],
         schema={"customer_id": pl.Int64, "tier": pl.String, "below_since": pl.Date},
+        few=customers is not None,
+    )
+
+
+def tiers_on(day: dt.date, customers: Sequence[int] | None = None) -> pl.DataFrame:
+    """customer_id and tier as the night of a day left it; who had none yet has no row.
+
+    Of the changes of that day the night's is the first: people pin tiers afterwards.
+    """
+    ids = None if customers is None else list(customers)
+    return read_frame(
+        """
+        SELECT DISTINCT ON (customer_id) customer_id, after FROM segmentation_tierchange
+        WHERE tenant_id = %s AND "on" <= %s AND (%s::bigint[] IS NULL OR customer_id = ANY(%s::bigint[]))
+        ORDER BY customer_id, "on" DESC, CASE WHEN "on" = %s THEN id ELSE -id END
+        """,
+        [current_tenant().pk, day, ids, ids, day],
+        schema={"customer_id": pl.Int64, "tier": pl.String},
+        few=customers is not None,
     )
 
 

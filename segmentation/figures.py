@@ -345,12 +345,11 @@ def _rules_of(run: CrossSellRun) -> CrossSellPolicy:
     return policy_numbered(run.policy_version).section(CrossSellPolicy)
 
 
-def suggestions(customer: Customer) -> list[Suggestion]:
+def suggestions(customer: Customer, run: CrossSellRun | None) -> list[Suggestion]:
     """What to offer a customer: rules whose antecedent it has bought in the window, and whose consequent never.
 
-    Best first, each consequent once, at most as many as the policy says.
+    By the rules of `run`, the `last_search`. Best first, each consequent once, at most as many as the policy says.
     """
-    run = last_search()
     if run is None or not run.rules:
         return []
     rules = _rules_of(run)

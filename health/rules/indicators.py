@@ -32,8 +32,37 @@ FACTS: Final[Schema] = {
     "spend_before": pl.Int64,
     "categories_recent": pl.Int32,
     "categories_before": pl.Int32,
+    "tier": pl.String,
+    "stage": pl.String,
+    "contacts_recent": pl.Int32,
+    "contacts_before": pl.Int32,
+    "asked": pl.Int32,
+    "answered": pl.Int32,
+    "unanswered_run": pl.Int32,
+    "last_asked_on": pl.Date,
+    "complaints_recent": pl.Int32,
+    "complaints_before": pl.Int32,
+    "orders_recent": pl.Int32,
+    "orders_before": pl.Int32,
+    "solved": pl.Int32,
+    "solved_first": pl.Int32,
+    "repeated_open": pl.Int32,
+    "csat_sum": pl.Int32,
+    "csat_count": pl.Int32,
+    "promoters": pl.Int32,
+    "detractors": pl.Int32,
+    "nps_count": pl.Int32,
+    "competitor_recent": pl.Int32,
+    "days_late": pl.Float64,
+    "invoices": pl.Int32,
+    "last_paid_on": pl.Date,
 }
-"""What `score_frame` reads; `receipt.HealthFacts` is one such row."""
+"""What `score_frame` reads; `receipt.HealthFacts` is one such row. Money in points, gaps and days_late in days.
+
+tier and stage say by which weights. Contacts are two-way ones; asked, answered and unanswered_run are about the last
+`outbound_contacts`. complaints_* are null where the firm keeps no complaints, competitor_recent where nobody noted it.
+orders_* are those of the complaint rate's windows. repeated_open is the most open complaints about one topic.
+"""
 
 Number = TypeVar("Number", float, pl.Expr)
 Whole = TypeVar("Whole", int, pl.Expr)
@@ -52,6 +81,25 @@ def spend_ratio(recent: Number, before: Number, policy: HealthPolicy) -> Number:
 def breadth_ratio(recent: Number, before: Number) -> Number:
     """Categories bought in the last `category_days` ÷ in as many days before."""
     return recent / before
+
+
+def contact_ratio(recent: Number, before: Number, policy: HealthPolicy) -> Number:
+    """Two-way contacts of the last `interaction_days` ÷ what as many of the `interaction_before_days` before them had."""
+    return recent * float(policy.interaction_before_days) / (before * float(policy.interaction_days))
+
+
+def complaint_ratio(recent: Number, orders_recent: Number, before: Number, orders_before: Number) -> Number:
+    """Complaints per order now ÷ before; all but `recent` at least 1, so that there is always something to compare with.
+
+    The first complaint of a customer who had none before counts as if there had been one: the lowest rate that could
+    have been noted then. So a complaint more never makes the ratio smaller, and the first one is no division by 0.
+    """
+    return recent * orders_before / (orders_recent * before)
+
+
+def net_promoter(promoters: Number, detractors: Number, answers: Number) -> Number:
+    """(Promoters - detractors) ÷ answers x 100: -100 to 100. Promoters answered 9 or 10, detractors 0 to 6."""
+    return (promoters - detractors) * 100.0 / answers
 
 
 def order_gaps(order_days: pl.DataFrame, policy: HealthPolicy) -> pl.DataFrame:
@@ -120,48 +168,83 @@ def whole_score(weighted: Whole, weights: Whole) -> Whole:
 def raw_values(facts: pl.DataFrame, policy: HealthPolicy, as_of: dt.date) -> pl.DataFrame:
     """customer_id and one Float64 column per indicator key: its raw value, null where it is unknown.
 
-    Indicators 5 to 12 have no facts yet and are unknown for everybody. Raises ValueError when an order lies
-    after `as_of`.
+    Counts and money that are null count as none, but for those of which FACTS says what null means. Raises
+    ValueError when an order lies after `as_of`.
     """
     frame = conform(facts, FACTS)
     if frame.select((pl.col("last_order_on") > as_of).any()).item():
         raise ValueError(f"last_order_on has days after {as_of}, which do not count yet")
 
+    def number(name: str) -> pl.Expr:
+        return pl.col(name).fill_null(0).cast(pl.Float64)
+
     days = (pl.lit(as_of) - pl.col("last_order_on")).dt.total_days().cast(pl.Float64)
-    count = pl.col("order_days_count").fill_null(0)
-    spend_recent = pl.col("spend_recent").fill_null(0).cast(pl.Float64)
-    spend_before = pl.col("spend_before").fill_null(0).cast(pl.Float64)
-    categories_recent = pl.col("categories_recent").fill_null(0).cast(pl.Float64)
-    categories_before = pl.col("categories_before").fill_null(0).cast(pl.Float64)
+    orders = number("order_days_count")
+    unanswered = number("unanswered_run") >= policy.unanswered_contacts
+    repeated = number("repeated_open") >= policy.repeated_questions
+    complaints = pl.col("complaints_recent").cast(pl.Float64)
+    rate = complaint_ratio(
+        complaints,
+        number("orders_recent").clip(1),
+        number("complaints_before").clip(1),
+        number("orders_before").clip(1),
+    )
     known = {
-        "order_frequency": pl.when((count >= policy.frequency_orders) & (pl.col("median_gap") > 0)).then(
+        "order_frequency": pl.when((orders >= policy.frequency_orders) & (pl.col("median_gap") > 0)).then(
             frequency_ratio(days, pl.col("median_gap"))
         ),
-        "order_stability": pl.when(count >= policy.stability_orders).then(pl.col("gap_cv")),
-        "spend_trend": pl.when(spend_before > 0).then(spend_ratio(spend_recent, spend_before, policy)),
-        "category_breadth": pl.when(categories_before > 0).then(breadth_ratio(categories_recent, categories_before)),
+        "order_stability": pl.when(orders >= policy.stability_orders).then(pl.col("gap_cv")),
+        "spend_trend": pl.when(number("spend_before") > 0).then(
+            spend_ratio(number("spend_recent"), number("spend_before"), policy)
+        ),
+        "category_breadth": pl.when(number("categories_before") > 0).then(
+            breadth_ratio(number("categories_recent"), number("categories_before"))
+        ),
+        "interaction_frequency": pl.when(number("contacts_before") > 0).then(
+            contact_ratio(number("contacts_recent"), number("contacts_before"), policy)
+        ),
+        "responsiveness": pl.when(number("asked") > 0).then(
+            pl.when(unanswered).then(0.0).otherwise(number("answered") / number("asked"))
+        ),
+        "complaint_rate": pl.when(number("orders_recent") + number("orders_before") > 0).then(rate),
+        "first_time_resolution": pl.when(repeated)
+        .then(0.0)
+        .when(number("solved") > 0)
+        .then(number("solved_first") / number("solved")),
+        "satisfaction": pl.when(number("csat_count") > 0).then(number("csat_sum") / number("csat_count")),
+        "advocacy": pl.when(number("nps_count") > 0).then(
+            net_promoter(number("promoters"), number("detractors"), number("nps_count"))
+        ),
+        "competitor_interest": pl.col("competitor_recent").cast(pl.Float64),
+        "payment_behaviour": pl.when(number("invoices") > 0).then(pl.col("days_late")),
     }
-    nothing = pl.lit(None, dtype=pl.Float64)
-    return frame.select("customer_id", *(known.get(key, nothing).alias(key) for key in KEYS))
+    return frame.select("customer_id", *(known[key].alias(key) for key in KEYS))
 
 
 def score_frame(facts: pl.DataFrame, policy: HealthPolicy, as_of: dt.date) -> pl.DataFrame:
-    """customer_id, score (Int16, 0 to 100), band and known (Int8), one row per row of `facts`.
+    """customer_id, score (Int16, 0 to 100), band and known (Int8), one row per row of `facts`, in its order.
 
-    `known` counts the indicators that have a value. Unknown ones are left out and the others re-weighted.
-    Under `minimum_known` known ones, or with no order indicator known, the score is null and the band "none":
-    not enough data, never a number. An indicator of weight 0 is switched off and not known. `facts` as in
-    FACTS; missing money and categories (null) count as none.
+    `known` counts the indicators that have a value. Unknown ones are left out and the others re-weighted, unless the
+    policy counts them as `unknown_points`. Under `minimum_known` known ones, or with no order indicator known, the
+    score is null and the band "none": not enough data, never a number. Weights are those of the customer's stage or
+    tier (`HealthPolicy.weights_of`); an indicator of weight 0 is switched off and not known. `facts` as in FACTS.
     """
-    used = [key for key in KEYS if policy.indicators[key].weight > 0]
     points = raw_values(facts, policy, as_of).select(
-        "customer_id", *(on_line(pl.col(key), policy.indicators[key].line).alias(key) for key in used)
+        "customer_id", *(on_line(pl.col(key), policy.indicators[key].line).alias(key) for key in KEYS)
     )
-    weight = {key: pl.lit(policy.indicators[key].weight, dtype=pl.Int64) for key in used}
-    weighted = pl.sum_horizontal(pl.col(key) * weight[key] for key in used)
-    weights = pl.sum_horizontal(pl.when(pl.col(key).is_not_null()).then(weight[key]) for key in used)
-    known = pl.sum_horizontal(pl.col(key).is_not_null().cast(pl.Int8) for key in used).cast(pl.Int8)
-    any_order = pl.any_horizontal(pl.col(key).is_not_null() for key in used if key in ORDER_KEYS)
+    weighed = pl.concat([points, _weights(conform(facts, FACTS), policy)], how="horizontal")
+
+    def is_known(key: str) -> pl.Expr:
+        return pl.col(key).is_not_null() & (pl.col(_weight(key)) > 0)
+
+    def counted(key: str) -> pl.Expr:
+        assumed = policy.indicators[key].unknown_points
+        return pl.col(key) if assumed is None else pl.col(key).fill_null(assumed * THOUSANDTHS)
+
+    weighted = pl.sum_horizontal(counted(key) * pl.col(_weight(key)) for key in KEYS)
+    weights = pl.sum_horizontal(pl.when(counted(key).is_not_null()).then(pl.col(_weight(key))) for key in KEYS)
+    known = pl.sum_horizontal(is_known(key).cast(pl.Int8) for key in KEYS).cast(pl.Int8)
+    any_order = pl.any_horizontal(is_known(key) for key in ORDER_KEYS)
 
     score = pl.col("score")
     band = (
@@ -174,7 +257,31 @@ def score_frame(facts: pl.DataFrame, policy: HealthPolicy, as_of: dt.date) -> pl
         .otherwise(pl.lit("red"))
     )
     return (
-        points.with_columns(known=known, enough=(known >= policy.minimum_known) & any_order)
+        weighed.with_columns(known=known, enough=(known >= policy.minimum_known) & any_order)
         .with_columns(score=pl.when("enough").then(whole_score(weighted, weights)).cast(pl.Int16))
         .select("customer_id", "score", band.alias("band"), "known")
     )
+
+
+def _weight(key: str) -> str:
+    return f"weight of {key}"
+
+
+def _weights(facts: pl.DataFrame, policy: HealthPolicy) -> pl.DataFrame:
+    """A column of weights (Int64) for each indicator, row by row of `facts`."""
+    sets = [policy.weights_of("", "")]
+    which = pl.lit(0, dtype=pl.Int32)
+    # Stages last: they go before tiers.
+    for column, own in (("tier", policy.tier_weights), ("stage", policy.stage_weights)):
+        for code in own:
+            tier, stage = (code, "") if column == "tier" else ("", code)
+            which = pl.when(pl.col(column) == code).then(pl.lit(len(sets), dtype=pl.Int32)).otherwise(which)
+            sets.append(policy.weights_of(tier, stage))
+    table = pl.DataFrame(
+        [(place, *(weights[key] for key in KEYS)) for place, weights in enumerate(sets)],
+        schema={"which": pl.Int32, **{_weight(key): pl.Int64 for key in KEYS}},
+        orient="row",
+    )
+    # with_columns, not select: a lone literal would be one row.
+    chosen = facts.with_columns(which=which).select("which")
+    return chosen.join(table, on="which", how="left", maintain_order="left").drop("which")

@@ -6,26 +6,44 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from health.rules.indicators import (
     THOUSANDTHS,
     breadth_ratio,
+    complaint_ratio,
+    contact_ratio,
     frequency_ratio,
     line_score,
+    net_promoter,
     spend_ratio,
     whole_score,
 )
-from health.rules.policy import KEYS, ORDER_KEYS, Band, HealthPolicy, Point
+from health.rules.policy import KEYS, ORDER_KEYS, Band, HealthPolicy, IndicatorRule, Point, WeightsFrom
 from tenants.rules.shares import share_out
 
 Input = dt.date | int | float | None
-UnknownCode = Literal["needs_orders", "no_spend_before", "no_categories_before", "not_recorded", "switched_off"]
+UnknownCode = Literal[
+    "needs_orders",
+    "no_spend_before",
+    "no_categories_before",
+    "no_contacts_before",
+    "nobody_asked",
+    "no_orders",
+    "no_complaints_kept",
+    "nothing_solved",
+    "no_answers",
+    "nothing_noted",
+    "no_invoices",
+    "switched_off",
+]
+Action = Literal["contact", "solve", "order"]
+"""An answered contact today; solving what is open about a repeated question; an order today."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFacts:
-    """One customer's row of `indicators.FACTS`, without the customer. Money in points, gaps in days."""
+    """One customer's row of `indicators.FACTS`, without the customer; what a field means is said there."""
 
     order_days_count: int = 0
     last_order_on: dt.date | None = None
@@ -35,6 +53,30 @@ class HealthFacts:
     spend_before: int = 0
     categories_recent: int = 0
     categories_before: int = 0
+    tier: str = ""
+    stage: str = ""
+    contacts_recent: int = 0
+    contacts_before: int = 0
+    asked: int = 0
+    answered: int = 0
+    unanswered_run: int = 0
+    last_asked_on: dt.date | None = None
+    complaints_recent: int | None = None
+    complaints_before: int | None = None
+    orders_recent: int = 0
+    orders_before: int = 0
+    solved: int = 0
+    solved_first: int = 0
+    repeated_open: int = 0
+    csat_sum: int = 0
+    csat_count: int = 0
+    promoters: int = 0
+    detractors: int = 0
+    nps_count: int = 0
+    competitor_recent: int | None = None
+    days_late: float | None = None
+    invoices: int = 0
+    last_paid_on: dt.date | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
@@ -46,8 +88,11 @@ class HealthFacts:
 class Unknown:
     """Why an indicator is unknown.
 
-    needs_orders: `needs` order days, has `has`. no_spend_before, no_categories_before: nothing to compare
-    with. not_recorded: no facts of this kind yet. switched_off: weight 0 in the policy.
+    needs_orders: `needs` order days, has `has`. no_spend_before, no_categories_before, no_contacts_before: nothing
+    to compare with. nobody_asked: no contact to the customer of which it is known whether it was answered. no_orders:
+    none in either window of the complaint rate. no_complaints_kept: the firm keeps none. nothing_solved: nothing was
+    solved in the window. no_answers: no survey answer in the window. nothing_noted: no contact in the window, or the
+    firm never notes competitors. no_invoices: none paid yet. switched_off: weight 0 for this customer.
     """
 
     code: UnknownCode
@@ -60,8 +105,9 @@ class ReceiptLine:
     """One indicator: what was seen, where that lies on the line, what it adds.
 
     `inputs` are the facts behind `value`; `score` has three decimals; `effective_weight` is the weight
-    among the known indicators and `contribution` the part of the score, both with one decimal. None where
-    unknown; without a score there is no effective weight and no contribution.
+    among the indicators that count and `contribution` the part of the score, both with one decimal. None where
+    unknown, unless the policy counts it as so many points while it is (`is_assumed`): then only `value` is None.
+    Without a score there is no effective weight and no contribution.
     """
 
     key: str
@@ -74,14 +120,20 @@ class ReceiptLine:
     contribution: Decimal | None
     unknown: Unknown | None
 
+    @property
+    def is_assumed(self) -> bool:
+        """Unknown, and counted as the points that the policy gives for that."""
+        return self.unknown is not None and self.score is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """What one act would make of the score. order: an order today."""
+    """What one act would make of the score; `then` is what another one would make of it as well."""
 
-    action: Literal["order"]
+    action: Action
     score: int
     band: Band
+    then: Lift | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +141,8 @@ class Receipt:
     """A health score and all that it consists of: contributions + rounding == score, exactly.
 
     `score` is None and `band` "none" when fewer than `minimum_known` indicators are known or none of the
-    order indicators is. `lines` are all twelve in reading order. `lift` is None when the act would not
-    raise the score.
+    order indicators is. `lines` are all twelve in reading order. `weights_from` says whose weights count: with
+    "tier" or "stage", `weights_for` is which. `lift` is None when no single act would raise the score.
     """
 
     as_of: dt.date
@@ -101,6 +153,8 @@ class Receipt:
     lines: tuple[ReceiptLine, ...]
     rounding: Decimal
     lift: Lift | None
+    weights_from: WeightsFrom = "all"
+    weights_for: str = ""
 
     @property
     def total(self) -> Decimal:
@@ -123,6 +177,9 @@ class _Measure:
     unknown: Unknown | None = None
 
 
+SWITCHED_OFF: Final = Unknown("switched_off")
+
+
 def receipt(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> Receipt:
     """The receipt as of `as_of`; its score, band and known are those of `indicators.score_frame`.
 
@@ -131,12 +188,7 @@ def receipt(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> Receipt
     lies after `as_of`.
     """
     drawn = _without_lift(facts, policy, as_of)
-    if drawn.score is None:
-        return drawn
-    after = _without_lift(replace(facts, last_order_on=as_of), policy, as_of)
-    if after.score is None or after.score <= drawn.score:
-        return drawn
-    return replace(drawn, lift=Lift("order", after.score, after.band))
+    return drawn if drawn.score is None else replace(drawn, lift=_lift(facts, policy, as_of, drawn.score))
 
 
 def moves(now: Receipt, before: Receipt) -> list[Move]:
@@ -154,11 +206,74 @@ def moves(now: Receipt, before: Receipt) -> list[Move]:
     return sorted((move for move in changes if move.change), key=lambda move: -abs(move.change))
 
 
+# ── what would lift it ───────────────────────────────────────────────────────
+
+_ACTIONS: Final[tuple[Action, ...]] = ("contact", "solve", "order")
+"""What is in the firm's own hands before what the customer decides."""
+
+_RANK: Final[Mapping[Band, int]] = {"none": 0, "red": 1, "yellow": 2, "green": 3}
+
+
+def _lift(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date, score: int) -> Lift | None:
+    """The single act that lifts the colour furthest, the firm's own before the customer's; else the most points."""
+    single = _lifts(facts, policy, as_of, score)
+    if not single:
+        return None
+    highest = max(_RANK[lift.band] for lift in single)
+    if highest > _RANK[policy.band(score)]:
+        best = next(lift for lift in single if _RANK[lift.band] == highest)
+    else:
+        best = max(single, key=lambda lift: lift.score)
+    after = _lifts(_after(best.action, facts, policy, as_of), policy, as_of, best.score, best.action)
+    return replace(best, then=max(after, key=lambda lift: lift.score)) if after else best
+
+
+def _lifts(
+    facts: HealthFacts, policy: HealthPolicy, as_of: dt.date, score: int, done: Action | None = None
+) -> list[Lift]:
+    """Every single act that makes more of the score, in the order of `_ACTIONS`; `done` is not repeated."""
+    found = []
+    for action in _ACTIONS:
+        changed = facts if action == done else _after(action, facts, policy, as_of)
+        if changed != facts:
+            after = _without_lift(changed, policy, as_of)
+            if after.score is not None and after.score > score:
+                found.append(Lift(action, after.score, after.band))
+    return found
+
+
+def _after(action: Action, facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> HealthFacts:
+    """The facts if this happened on the day; what the act leaves open stays as it is, or is taken at its worst."""
+    if action == "order":
+        return replace(facts, last_order_on=as_of, orders_recent=facts.orders_recent + 1)
+    if action == "solve":
+        if facts.repeated_open < policy.repeated_questions:
+            return facts
+        # A question that was asked repeatedly was not solved the first time.
+        return replace(facts, repeated_open=0, solved=facts.solved + facts.repeated_open)
+    if facts.asked <= 0 and facts.contacts_before <= 0:
+        return facts  # where contacts are not known yet, the first one tells something, but lifts nothing
+    # The oldest of the contacts looked at makes place: an answered one, unless none was.
+    full = facts.asked >= policy.outbound_contacts
+    return replace(
+        facts,
+        contacts_recent=facts.contacts_recent + 1,
+        asked=facts.asked if full else facts.asked + 1,
+        answered=max(facts.answered, 1) if full else facts.answered + 1,
+        unanswered_run=0,
+        last_asked_on=as_of,
+    )
+
+
+# ── the receipt ──────────────────────────────────────────────────────────────
+
+
 def _without_lift(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> Receipt:
-    measures = _measures(facts, policy, as_of)
-    values = {key: value for key in KEYS if (value := measures[key].value) is not None}
-    points = {key: line_score(value, policy.indicators[key].line) for key, value in values.items()}
-    known = list(values)
+    weight = policy.weights_of(facts.tier, facts.stage)
+    measures = _measures(facts, policy, as_of, weight)
+    known = [key for key in KEYS if measures[key].value is not None]
+    points = {key: each for key in KEYS if (each := _points(measures[key], policy.indicators[key])) is not None}
+    counted = list(points)
     enough = len(known) >= policy.minimum_known and any(key in ORDER_KEYS for key in known)
 
     score: int | None = None
@@ -166,17 +281,18 @@ def _without_lift(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> R
     contributions: dict[str, int] = {}
     effective: dict[str, int] = {}
     if enough:
-        weights = [policy.indicators[key].weight for key in known]
-        parts = [weight * points[key] for weight, key in zip(weights, known, strict=True)]
+        weights = [weight[key] for key in counted]
+        parts = [each * points[key] for each, key in zip(weights, counted, strict=True)]
         score = whole_score(sum(parts), sum(weights))
         shares = share_out(parts, sum(weights) * THOUSANDTHS // 10)
-        contributions = dict(zip(known, shares, strict=True))
+        contributions = dict(zip(counted, shares, strict=True))
         # Remainders fall to other lines here than above; no contribution may be printed above its weight.
-        full = [1000 * weight for weight in weights]
+        full = [1000 * each for each in weights]
         owed = [share * sum(weights) > part for share, part in zip(shares, full, strict=True)]
-        effective = dict(zip(known, share_out(full, sum(weights), first=owed), strict=True))
+        effective = dict(zip(counted, share_out(full, sum(weights), first=owed), strict=True))
         rounding = _tenths(10 * score - sum(shares))
 
+    origin = policy.weights_from(facts.tier, facts.stage)
     return Receipt(
         as_of=as_of,
         score=score,
@@ -190,7 +306,7 @@ def _without_lift(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> R
                 value=measures[key].value,
                 line=policy.indicators[key].line,
                 score=Decimal(points[key]).scaleb(-3) if key in points else None,
-                weight=policy.indicators[key].weight,
+                weight=weight[key],
                 effective_weight=_tenths(effective[key]) if key in effective else None,
                 contribution=_tenths(contributions[key]) if key in contributions else None,
                 unknown=measures[key].unknown,
@@ -199,28 +315,43 @@ def _without_lift(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> R
         ),
         rounding=rounding,
         lift=None,
+        weights_from=origin,
+        weights_for={"all": "", "tier": facts.tier, "stage": facts.stage}[origin],
     )
+
+
+def _points(measure: _Measure, rule: IndicatorRule) -> int | None:
+    """Thousandths of a point that count; None when the indicator is left out."""
+    if measure.value is not None:
+        return line_score(measure.value, rule.line)
+    if measure.unknown == SWITCHED_OFF or rule.unknown_points is None:
+        return None
+    return rule.unknown_points * THOUSANDTHS
 
 
 def _tenths(tenths: int) -> Decimal:
     return Decimal(tenths).scaleb(-1)
 
 
-def _measures(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> dict[str, _Measure]:
+def _measures(
+    facts: HealthFacts, policy: HealthPolicy, as_of: dt.date, weight: Mapping[str, int]
+) -> dict[str, _Measure]:
     """Every indicator's facts and raw value, as `indicators.raw_values` has them for frames."""
     measured = {
         "order_frequency": _order_frequency(facts, policy, as_of),
         "order_stability": _order_stability(facts, policy),
         "spend_trend": _spend_trend(facts, policy),
         "category_breadth": _category_breadth(facts, policy),
+        "interaction_frequency": _interaction_frequency(facts, policy),
+        "responsiveness": _responsiveness(facts, policy),
+        "complaint_rate": _complaint_rate(facts, policy),
+        "first_time_resolution": _first_time_resolution(facts, policy),
+        "satisfaction": _satisfaction(facts, policy),
+        "advocacy": _advocacy(facts, policy),
+        "competitor_interest": _competitor_interest(facts, policy),
+        "payment_behaviour": _payment_behaviour(facts, policy),
     }
-    not_recorded = _Measure({}, unknown=Unknown("not_recorded"))
-    return {
-        key: measured.get(key, not_recorded)
-        if policy.indicators[key].weight > 0
-        else _Measure({}, unknown=Unknown("switched_off"))
-        for key in KEYS
-    }
+    return {key: measured[key] if weight[key] > 0 else _Measure({}, unknown=SWITCHED_OFF) for key in KEYS}
 
 
 def _order_frequency(facts: HealthFacts, policy: HealthPolicy, as_of: dt.date) -> _Measure:
@@ -269,3 +400,108 @@ def _category_breadth(facts: HealthFacts, policy: HealthPolicy) -> _Measure:
     if facts.categories_before <= 0:
         return _Measure(inputs, unknown=Unknown("no_categories_before"))
     return _Measure(inputs, breadth_ratio(float(facts.categories_recent), float(facts.categories_before)))
+
+
+def _interaction_frequency(facts: HealthFacts, policy: HealthPolicy) -> _Measure:
+    inputs: dict[str, Input] = {
+        "recent": facts.contacts_recent,
+        "before": facts.contacts_before,
+        "days": policy.interaction_days,
+        "before_days": policy.interaction_before_days,
+    }
+    if facts.contacts_before <= 0:
+        return _Measure(inputs, unknown=Unknown("no_contacts_before"))
+    return _Measure(inputs, contact_ratio(float(facts.contacts_recent), float(facts.contacts_before), policy))
+
+
+def _responsiveness(facts: HealthFacts, policy: HealthPolicy) -> _Measure:
+    is_silent = facts.unanswered_run >= policy.unanswered_contacts
+    inputs: dict[str, Input] = {
+        "asked": facts.asked,
+        "answered": facts.answered,
+        "unanswered_run": facts.unanswered_run,
+        "silent_from": policy.unanswered_contacts,
+        "last_asked_on": facts.last_asked_on,
+    }
+    if facts.asked <= 0:
+        return _Measure(inputs, unknown=Unknown("nobody_asked"))
+    return _Measure(inputs, 0.0 if is_silent else float(facts.answered) / float(facts.asked))
+
+
+def _complaint_rate(facts: HealthFacts, policy: HealthPolicy) -> _Measure:
+    inputs: dict[str, Input] = {
+        "recent": facts.complaints_recent,
+        "before": facts.complaints_before,
+        "orders_recent": facts.orders_recent,
+        "orders_before": facts.orders_before,
+        "days": policy.complaint_days,
+        "before_days": policy.complaint_before_days,
+    }
+    if facts.complaints_recent is None:
+        return _Measure(inputs, unknown=Unknown("no_complaints_kept"))
+    if facts.orders_recent + facts.orders_before <= 0:
+        return _Measure(inputs, unknown=Unknown("no_orders"))
+    ratio = complaint_ratio(
+        float(facts.complaints_recent),
+        float(max(facts.orders_recent, 1)),
+        float(max(facts.complaints_before or 0, 1)),
+        float(max(facts.orders_before, 1)),
+    )
+    return _Measure(inputs, ratio)
+
+
+def _first_time_resolution(facts: HealthFacts, policy: HealthPolicy) -> _Measure:
+    is_repeated = facts.repeated_open >= policy.repeated_questions
+    inputs: dict[str, Input] = {
+        "solved": facts.solved,
+        "solved_first": facts.solved_first,
+        "repeated_open": facts.repeated_open,
+        "repeated_from": policy.repeated_questions,
+        "days": policy.resolution_days,
+    }
+    if is_repeated:
+        return _Measure(inputs, 0.0)
+    if facts.solved <= 0:
+        return _Measure(inputs, unknown=Unknown("nothing_solved"))
+    return _Measure(inputs, float(facts.solved_first) / float(facts.solved))
+
+
+def _satisfaction(facts: HealthFacts, policy: HealthPolicy) -> _Measure:
+    inputs: dict[str, Input] = {
+        "csat_sum": facts.csat_sum,
+        "csat_count": facts.csat_count,
+        "days": policy.satisfaction_days,
+    }
+    if facts.csat_count <= 0:
+        return _Measure(inputs, unknown=Unknown("no_answers"))
+    return _Measure(inputs, float(facts.csat_sum) / float(facts.csat_count))
+
+
+def _advocacy(facts: HealthFacts, policy: HealthPolicy) -> _Measure:
+    inputs: dict[str, Input] = {
+        "promoters": facts.promoters,
+        "detractors": facts.detractors,
+        "nps_count": facts.nps_count,
+        "days": policy.advocacy_days,
+    }
+    if facts.nps_count <= 0:
+        return _Measure(inputs, unknown=Unknown("no_answers"))
+    return _Measure(inputs, net_promoter(float(facts.promoters), float(facts.detractors), float(facts.nps_count)))
+
+
+def _competitor_interest(facts: HealthFacts, policy: HealthPolicy) -> _Measure:
+    inputs: dict[str, Input] = {"contacts": facts.competitor_recent, "days": policy.competitor_days}
+    if facts.competitor_recent is None:
+        return _Measure(inputs, unknown=Unknown("nothing_noted"))
+    return _Measure(inputs, float(facts.competitor_recent))
+
+
+def _payment_behaviour(facts: HealthFacts, policy: HealthPolicy) -> _Measure:
+    inputs: dict[str, Input] = {
+        "days_late": facts.days_late,
+        "invoices": facts.invoices,
+        "last_paid_on": facts.last_paid_on,
+    }
+    if facts.invoices <= 0 or facts.days_late is None:
+        return _Measure(inputs, unknown=Unknown("no_invoices"))
+    return _Measure(inputs, facts.days_late)

@@ -437,7 +437,7 @@ def alive(orders: Orders, repeats: npt.ArrayLike, recency: npt.ArrayLike, age: n
 
 
 def nothing_bought(
-    orders: Orders, repeats: npt.ArrayLike, recency: npt.ArrayLike, age: npt.ArrayLike, weeks: float
+    orders: Orders, repeats: npt.ArrayLike, recency: npt.ArrayLike, age: npt.ArrayLike, weeks: float | Floats
 ) -> Floats:
     """The probability that each customer orders nothing in the next `weeks`.
 

@@ -44,6 +44,25 @@ def stage(
     return "active"
 
 
+def stages(as_of: dt.date, rules: TierPolicy) -> pl.Expr:
+    """The same for a frame with first_order_on, last_order_on and returned_on, of customers who are not closed."""
+
+    def days_since(column: str) -> pl.Expr:
+        return (pl.lit(as_of) - pl.col(column)).dt.total_days()
+
+    return (
+        pl.when(pl.col("last_order_on").is_null())
+        .then(pl.lit("prospect"))
+        .when(days_since("last_order_on") >= rules.lapsed_days)
+        .then(pl.lit("lapsed"))
+        .when(days_since("returned_on") < rules.new_days)
+        .then(pl.lit("won_back"))
+        .when(days_since("first_order_on") < rules.new_days)
+        .then(pl.lit("new"))
+        .otherwise(pl.lit("active"))
+    )
+
+
 def order_history(order_days: pl.DataFrame, rules: TierPolicy) -> pl.DataFrame:
     """customer_id, first_order_on, last_order_on and returned_on, from a row per order (customer_id, day).
 

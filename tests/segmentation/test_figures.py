@@ -114,7 +114,7 @@ def test_a_firm_without_orders_has_no_figures(cast: Cast) -> None:
     assert figures.seasons(cast.eve, TODAY).months == ()
     assert figures.pareto(cast.eve, TODAY, RULES).customers == 0
     assert [each.share for each in figures.repurchase(cast.eve, TODAY)] == [None] * 3
-    assert figures.suggestions(cast.customer("Other")) == []
+    assert figures.suggestions(cast.customer("Other"), figures.last_search()) == []
 
 
 def test_reads_seasons_of_the_firm(cast: Cast, ordered: Ordered) -> None:
@@ -264,7 +264,7 @@ def test_suggests_what_follows_from_what_was_bought(cast: Cast, bought: Bought, 
     found = rule("Tiles", "Grout")
     rule("Tiles", "Tiles")  # has it
     rule("Screws", "Drills")  # has no screws
-    [suggestion] = figures.suggestions(customer)
+    [suggestion] = figures.suggestions(customer, figures.last_search())
     assert suggestion.rule == found
     assert (suggestion.antecedent_label, suggestion.consequent_label) == ("Tiles", "Grout")
     assert suggestion.bought_on == TODAY - dt.timedelta(50)
@@ -289,7 +289,7 @@ def test_takes_only_purchases_of_the_window_for_the_reason(
     customer = cast.customer()
     bought(customer, "tile", days_ago, category="Tiles", **fields)
     found = rule("Tiles", "Grout")
-    assert bool(figures.suggestions(customer)) is suggested
+    assert bool(figures.suggestions(customer, figures.last_search())) is suggested
     assert figures.candidates(found, cast.eve).exists() is suggested
 
 
@@ -299,7 +299,7 @@ def test_never_suggests_what_was_ever_bought(cast: Cast, bought: Bought, searche
     found = rule("Tiles", "Grout")
     assert names(figures.candidates(found, cast.eve)) == [customer.name]
     bought(customer, "grout", 1500, category="Grout")
-    assert figures.suggestions(customer) == []
+    assert figures.suggestions(customer, figures.last_search()) == []
     assert not figures.candidates(found, cast.eve).exists()
 
 
@@ -314,13 +314,13 @@ def test_names_the_best_first_each_item_once_and_not_too_many(
     rule("Screws", "B", confidence=0.9, lift=1.9)  # weaker than tiles → B: 1.71 against 1.8
     rule("Tiles", "C", confidence=0.3, lift=1.6)
     rule("Tiles", "D", confidence=0.1, lift=1.6)
-    assert [(each.antecedent_label, each.consequent_label) for each in figures.suggestions(customer)] == [
+    assert [(each.antecedent_label, each.consequent_label) for each in figures.suggestions(customer, figures.last_search())] == [
         ("Tiles", "B"), ("Tiles", "A"), ("Tiles", "C"),
     ]  # fmt: skip
     document = complete_document(active_policy())
     document["cross_sell"]["suggestions"] = 1
     save_policy(document, pack="callback")
-    assert [each.consequent_label for each in figures.suggestions(customer)] == ["B"]
+    assert [each.consequent_label for each in figures.suggestions(customer, figures.last_search())] == ["B"]
 
 
 def test_calls_products_by_their_names(cast: Cast, bought: Bought, searched: CrossSellRun) -> None:
@@ -329,7 +329,7 @@ def test_calls_products_by_their_names(cast: Cast, bought: Bought, searched: Cro
     bought(cast.customer("Other"), "grout", 10)
     tile, grout = (f"#{product.pk}" for product in Product.objects.order_by("-name"))
     rule(tile, grout)
-    [suggestion] = figures.suggestions(customer)
+    [suggestion] = figures.suggestions(customer, figures.last_search())
     assert (suggestion.antecedent_label, suggestion.consequent_label) == ("Tile", "Grout")
     assert figures.item_labels(["#999999", "Tiles", "#x"]) == {"#999999": "#999999", "Tiles": "Tiles", "#x": "#x"}
 
@@ -352,7 +352,7 @@ def test_offers_nothing_before_the_first_search(cast: Cast, bought: Bought) -> N
     customer = cast.customer()
     bought(customer, "tile", 10, category="Tiles")
     found = rule("Tiles", "Grout")
-    assert figures.suggestions(customer) == []
+    assert figures.suggestions(customer, figures.last_search()) == []
     assert not figures.candidates(found, cast.eve).exists()
 
 
@@ -379,7 +379,7 @@ def test_takes_few_queries_each_of_which_says_the_tenant(
         "seasons": (lambda: figures.seasons(cast.lea, TODAY), 2),
         "pareto": (lambda: figures.pareto(cast.lea, TODAY, RULES), 1),
         "migration": (lambda: figures.migration(cast.lea, START, END), 2),
-        "suggestions": (lambda: figures.suggestions(four["A"]), 6),
+        "suggestions": (lambda: figures.suggestions(four["A"], figures.last_search()), 6),
         "inflections": (lambda: figures.inflections(four["A"], TODAY), 2),
     }
     for name, (figure, most) in asked.items():

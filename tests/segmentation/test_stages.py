@@ -15,7 +15,7 @@ from dashboards.querysets import customer_rows
 from segmentation.models import Stage, Standing
 from segmentation.querysets import with_stage
 from segmentation.rules.policy import TierPolicy
-from segmentation.rules.stages import STAGES, order_history, stage
+from segmentation.rules.stages import STAGES, order_history, stage, stages
 from tests.conftest import Cast
 
 D = dt.date(2026, 11, 20)
@@ -51,6 +51,16 @@ def test_says_lapsed_before_new_and_won_back_before_new() -> None:
     rules = TierPolicy(new_days=300, lapsed_days=90)
     assert stage(ago(200), ago(95), None, None, D, rules) == "lapsed"
     assert stage(ago(200), ago(5), ago(20), None, D, rules) == "won_back"
+
+
+def test_says_of_a_frame_what_it_says_of_one() -> None:
+    days = (None, 3, 59, 60, 89, 90, 200)
+    rows = [(ago(first), ago(last), ago(returned)) for first, last, returned in product(days, days, days)]
+    names = ["first_order_on", "last_order_on", "returned_on"]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Date), orient="row")
+    for rules in (RULES, TierPolicy(new_days=300, lapsed_days=90)):
+        found = frame.select(stages(D, rules)).to_series().to_list()
+        assert found == [stage(*row, None, D, rules) for row in rows]
 
 
 def test_names_the_stages_that_the_tables_know() -> None:
