@@ -6,7 +6,12 @@ from typing import Any
 from celery import Celery, signals
 from celery.beat import PersistentScheduler
 
+from config.threads import fair_share
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Before anything loads the numeric libraries, however the worker was started.
+for _name, _share in fair_share().items():
+    os.environ.setdefault(_name, _share)
 
 app = Celery("perennial")
 app.set_default()  # in every thread of the web server, too: tasks are declared with `shared_task`
@@ -18,7 +23,10 @@ app.autodiscover_tasks(["config"])
 app.conf.beat_schedule = {
     "ring-the-night": {"task": "config.tasks.ring_the_night", "schedule": 60.0},
     "sweep-runs": {"task": "config.tasks.sweep_runs", "schedule": 60.0},
+    "sweep-back-tests": {"task": "health.tasks.sweep_back_tests", "schedule": 60.0},
     "sweep-imports": {"task": "customers.tasks.sweep_imports", "schedule": 60.0},
+    # A ring that no worker had time for is not worth having later: the next one does the same.
+    "look-at-arrivals": {"task": "config.tasks.look_at_arrivals", "schedule": 15.0, "options": {"expires": 15.0}},
 }
 
 

@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from config import arrivals
 from config.night import due_night, open_nights, work_off_night
 from tenants.context import tenant_scope
 from tenants.models import Run, Tenant
@@ -33,3 +34,9 @@ def work_off_run(tenant_id: int, run_id: int) -> str:
     with tenant_scope(tenant):
         run = Run.objects.select_related("tenant").get(pk=run_id)
     return work_off_night(run).status
+
+
+@shared_task
+def look_at_arrivals() -> int:
+    """Score again whoever a fact has come in about since the night; returns how many."""
+    return arrivals.look_at_arrivals()

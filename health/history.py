@@ -1,0 +1,254 @@
+"""What the scores were: a row when the colour changes, and one a week while the score moves; the night's counts.
+
+What is not written has not changed: the score of a Monday is that of the last row up to it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from operator import attrgetter
+from typing import Final
+
+import polars as pl
+
+from customers.frames import Customers
+from customers.models import Customer
+from health.models import HealthCount, HealthHistory
+from tenants.context import current_tenant
+from tenants.frames import insert_frame, merge_frame, read_frame
+from tenants.models import Event
+
+WEEK_DAYS: Final = 7
+MONTH_DAYS: Final = 30
+
+
+def monday(day: dt.date) -> dt.date:
+    """The Monday of a day's week: the day itself when it is one."""
+    return day - dt.timedelta(days=day.weekday())
+
+
+def week_before(as_of: dt.date) -> dt.date:
+    """The Monday with which "since last week" compares: at least seven days before."""
+    return monday(as_of - dt.timedelta(days=WEEK_DAYS))
+
+
+def month_before(as_of: dt.date) -> dt.date:
+    """The Monday with which "since last month" compares: at least thirty days before."""
+    return monday(as_of - dt.timedelta(days=MONTH_DAYS))
+
+
+def rows_of(customer: Customer) -> list[HealthHistory]:
+    """All rows of a customer, oldest first; one a week at most, so that they are few enough to walk through.
+
+    No query where they are prefetched (`health_history`).
+    """
+    return sorted(customer.health_history.all(), key=attrgetter("on"))
+
+
+def with_past(scores: pl.DataFrame, as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
+    """The frame of customer_id and band with what the history has of them before a day.
+
+    Adds last_on, last_score and last_band (of the last row before `as_of`; null: none), week_score and month_score
+    (on the Mondays of `week_before` and `month_before`), and band_since, the day of the first of the last rows in a
+    row with this band; `as_of` when it is new.
+    """
+    past = _past(as_of, customers)
+    # The score as it stands knows since when it has its colour; only where that is another one the rows are asked.
+    is_known = (pl.col("stored_band") == pl.col("last_band")) & (pl.col("stored_since") <= pl.col("last_on"))
+    known = past.with_columns(since=pl.when(is_known).then("stored_since"))
+    unknown = known.filter(pl.col("since").is_null() & pl.col("last_on").is_not_null())
+    found = (
+        scores.join(known.drop("stored_band", "stored_since"), on="customer_id", how="left")
+        .join(_since(unknown, as_of), on="customer_id", how="left")
+        .with_columns(pl.coalesce("since", "first_since"))
+    )
+    same = (pl.col("last_band") == pl.col("band")).fill_null(value=False)
+    return found.with_columns(band_since=pl.when(same).then("since").otherwise(pl.lit(as_of))).drop(
+        "since", "first_since"
+    )
+
+
+def _past(as_of: dt.date, customers: Customers) -> pl.DataFrame:
+    """The last row, the scores of the two Mondays, and what stands in the score, of everybody or of `customers`."""
+    tenant_id, ids = current_tenant().pk, None if customers is None else list(customers)
+
+    # One look into the index for each, none for a Monday after the last row: the table has years of rows.
+    def last(columns: str, condition: str) -> str:
+        return f"""
+        LEFT JOIN LATERAL (
+            SELECT {columns} FROM health_healthhistory h
+            WHERE h.tenant_id = %s AND h.customer_id = c.id AND {condition} ORDER BY h."on" DESC LIMIT 1
+        )"""
+
+    week, month = week_before(as_of), month_before(as_of)
+    return read_frame(
+        f"""
+        SELECT c.id, l."on", l.score, l.band, n.band, n.band_since,
+               CASE WHEN l."on" <= %s THEN l.score ELSE w.score END,
+               CASE WHEN l."on" <= %s THEN l.score ELSE m.score END
+        FROM customers_customer c
+        LEFT JOIN health_healthscore n ON n.tenant_id = %s AND n.customer_id = c.id
+        {last('h."on", h.score, h.band', 'h."on" < %s')} l ON true
+        {last("h.score", 'h."on" <= %s AND l."on" > %s')} w ON true
+        {last("h.score", 'h."on" <= %s AND l."on" > %s')} m ON true
+        WHERE c.tenant_id = %s AND c.closed_on IS NULL AND (%s::bigint[] IS NULL OR c.id = ANY(%s::bigint[]))
+        """,
+        [
+            *(week, month, tenant_id),
+            *(tenant_id, as_of),
+            *(tenant_id, week, week),
+            *(tenant_id, month, month),
+            *(tenant_id, ids, ids),
+        ],
+        schema={
+            "customer_id": pl.Int64,
+            "last_on": pl.Date,
+            "last_score": pl.Int16,
+            "last_band": pl.String,
+            "stored_band": pl.String,
+            "stored_since": pl.Date,
+            "week_score": pl.Int16,
+            "month_score": pl.Int16,
+        },
+        few=True,
+    )
+
+
+def _since(rows: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
+    """customer_id and first_since: the day of the first of the last rows in a row with the last one's band."""
+    return read_frame(
+        """
+        SELECT customer_id, min("on") FROM (
+            SELECT customer_id, "on", band, max("on") FILTER (WHERE band <> last) OVER mine AS other FROM (
+                SELECT customer_id, "on", band, first_value(band) OVER (PARTITION BY customer_id ORDER BY "on" DESC) AS last
+                FROM health_healthhistory
+                WHERE tenant_id = %s AND "on" < %s AND customer_id = ANY(%s::bigint[])
+            ) r WINDOW mine AS (PARTITION BY customer_id)
+        ) s WHERE other IS NULL OR "on" > other GROUP BY customer_id
+        """,
+        [current_tenant().pk, as_of, rows.get_column("customer_id").to_list()],
+        schema={"customer_id": pl.Int64, "first_since": pl.Date},
+        few=True,
+    )
+
+
+def keep(scores: pl.DataFrame, as_of: dt.date, policy_version: int) -> int:
+    """Write the history of a night: customer_id, score, band and the last_… columns of `with_past`; returns rows.
+
+    A row for whoever has none yet or changed colour, and, on the first night of a week (from Monday on), for
+    whoever's score differs from the last one kept. A change of colour is an event; a first score is not news. A
+    night that runs again leaves what it would have written the first time, and a night for an earlier day what later
+    nights have said.
+    """
+    changed = (pl.col("last_band") != pl.col("band")).fill_null(value=True)
+    moved = pl.col("last_score").ne_missing(pl.col("score")) & pl.lit(_first_of_the_week(as_of))
+    wanted = scores.filter(changed | moved).select(
+        "customer_id", "score", "band", "last_score", "last_band", on=pl.lit(as_of)
+    )
+    there = _kept_on(as_of) if _has_run(as_of) else _NOTHING_KEPT
+    _hold_next(scores, wanted, there, as_of)
+    stale = there.join(wanted, on="customer_id", how="anti").get_column("customer_id").to_list()
+    HealthHistory.objects.filter(on=as_of, customer_id__in=stale).delete()
+    written = merge_frame(
+        HealthHistory, wanted.select("customer_id", "on", "score", "band"), keys=["customer_id", "on"]
+    ).written
+    news = (
+        wanted.filter(pl.col("last_score").is_not_null() & (pl.col("last_band") != pl.col("band")))
+        .join(there, on="customer_id", how="left")
+        .filter(pl.col("band_there").ne_missing(pl.col("band")))
+    )
+    _tell(news, as_of, policy_version)
+    return written
+
+
+def _first_of_the_week(as_of: dt.date) -> bool:
+    # Every night that has customers leaves its counts.
+    return not HealthCount.objects.filter(on__gte=monday(as_of), on__lt=as_of).exists()
+
+
+def _has_run(as_of: dt.date) -> bool:
+    return HealthCount.objects.filter(on=as_of).exists()
+
+
+def _hold_next(scores: pl.DataFrame, wanted: pl.DataFrame, there: pl.DataFrame, as_of: dt.date) -> None:
+    """Write down what the night after `as_of` said, where only a row is about to tell that `as_of` changes or removes.
+
+    A night that wrote nothing had found nothing changed since the last row before it: that row must stay the last one.
+    """
+    later = HealthCount.objects.filter(on__gt=as_of).order_by("on").values_list("on", flat=True).first()
+    if later is None:
+        return
+    said = (
+        scores.select("customer_id", "last_score", "last_band")
+        .join(there, on="customer_id", how="left")
+        .join(wanted.select("customer_id", "score", "band"), on="customer_id", how="left")
+        .with_columns(has_row=pl.col("band_there").is_not_null(), gets_row=pl.col("band").is_not_null())
+        .select(
+            "customer_id",
+            score=pl.when("has_row").then("score_there").otherwise("last_score"),
+            band=pl.when("has_row").then("band_there").otherwise("last_band"),
+            new_score=pl.when("gets_row").then("score").otherwise("last_score"),
+            new_band=pl.when("gets_row").then("band").otherwise("last_band"),
+        )
+        .filter(
+            pl.col("band").is_not_null()
+            & (pl.col("score").ne_missing(pl.col("new_score")) | pl.col("band").ne_missing(pl.col("new_band")))
+        )
+        .join(_kept_on(later), on="customer_id", how="anti")
+    )
+    insert_frame(HealthHistory, said.select("customer_id", "score", "band"), constants={"on": later})
+
+
+_KEPT: Final = {"customer_id": pl.Int64, "score_there": pl.Int16, "band_there": pl.String}
+_NOTHING_KEPT: Final = pl.DataFrame(schema=_KEPT)
+
+
+def _kept_on(day: dt.date) -> pl.DataFrame:
+    # No index leads to a day: rows are looked up by customer, and a night seldom runs again.
+    return read_frame(
+        'SELECT customer_id, score, band FROM health_healthhistory WHERE tenant_id = %s AND "on" = %s',
+        [current_tenant().pk, day],
+        schema=_KEPT,
+    )
+
+
+def _tell(news: pl.DataFrame, as_of: dt.date, policy_version: int) -> None:
+    changes = pl.struct(band=pl.concat_list("last_band", "band"), score=pl.concat_list("last_score", "score"))
+    insert_frame(
+        Event,
+        news.select("customer_id", object_id=pl.col("customer_id"), changes=changes.struct.json_encode()),
+        constants={
+            "at": current_tenant().start_of(as_of),
+            "verb": "health_changed",
+            "object_type": "customer",
+            "policy_version": policy_version,
+        },
+    )
+
+
+_COUNT: Final = {"owner_id": pl.Int64, "band": pl.String, "customers": pl.Int32, "net": pl.Int64}
+
+
+def count(as_of: dt.date) -> None:
+    """Write how many living customers of each owner have which colour, and their money in the tiers' window."""
+    tenant_id = current_tenant().pk
+    now = read_frame(
+        """
+        SELECT c.owner_a_id, h.band, count(*), COALESCE(sum(s.monetary), 0)
+        FROM health_healthscore h
+        JOIN customers_customer c ON c.tenant_id = %s AND c.id = h.customer_id
+        LEFT JOIN segmentation_standing s ON s.tenant_id = %s AND s.customer_id = h.customer_id
+        WHERE h.tenant_id = %s AND c.closed_on IS NULL GROUP BY c.owner_a_id, h.band
+        """,
+        [tenant_id] * 3,
+        schema=_COUNT,
+    )
+    before = read_frame(
+        'SELECT owner_id, band, customers, net FROM health_healthcount WHERE tenant_id = %s AND "on" = %s',
+        [tenant_id, as_of],
+        schema=_COUNT,
+    )
+    keys = ["owner_id", "band"]
+    if not now.sort(keys).equals(before.sort(keys)):
+        HealthCount.objects.filter(on=as_of).delete()
+        insert_frame(HealthCount, now, constants={"on": as_of}, strict=True)
