@@ -1,11 +1,12 @@
 # make run    everything, in the foreground: http://localhost:8000 (PORT=8001 make run: elsewhere)
 # make test   the whole test suite; ARGS="-k today" passes arguments on to pytest
 # make setup  only the environment: .venv, the front-end libraries, the compiled translations
+# make bench  what is measured: quality of the forecast, speed and memory; ARGS="forecast" runs one
 # make lint types layers   what the build checks besides
 #
 # Needs Python 3.11 or newer and nothing else. Works with GNU make 3.81 and later.
 
-.PHONY: run test setup lint types layers clean
+.PHONY: run test bench setup lint types layers clean
 .DEFAULT_GOAL := run
 
 # The first of these that is new enough; PYTHON=/path/to/python make ... chooses another.
@@ -26,6 +27,9 @@ run: setup
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(INSTALLED)
+	$(BIN)/python -m bench $(ARGS)
 
 setup: $(INSTALLED) $(VENDORED) $(CATALOGUES)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import dashboards.nightly
 import followups.nightly
+import health.forecasting
 import health.nightly
 import risk.nightly
 import segmentation.cross_selling
@@ -24,6 +25,7 @@ STEPS: Final[dict[str, Step]] = {
     "value": segmentation.valuing.run,
     "cross-sell": segmentation.cross_selling.run,
     "health": health.nightly.run,
+    "forecast": health.forecasting.run,
     "follow-ups": followups.nightly.run,
     "risk": risk.nightly.run,
     "saved-segments": dashboards.nightly.run,

@@ -29,6 +29,7 @@ import psutil
 
 from config import env, processes, servers
 from config.processes import LOOPBACK, CannotStart, Say
+from config.threads import WORKERS, fair_share
 
 READY_PATIENCE_S = 180  # a busy machine; a web that dies is noticed at once
 PORT_PATIENCE_S = 3  # a supervisor that was killed a moment ago: its web process needs to notice
@@ -342,7 +343,7 @@ def _children(state: Path, host: str, port: int) -> list[Child]:
     web += ["--worker-class", "gthread", "--threads", "4", "--timeout", "60", "--graceful-timeout", "10"]
     web += ["--no-control-socket"]  # it would lie in the home folder, one for all installations
     celery = [python, "-m", "celery", "-A", "config"]
-    worker = [*celery, "worker", "-c", "2", "-l", "INFO", "--without-gossip", "--without-mingle"]
+    worker = [*celery, "worker", "-c", str(WORKERS), "-l", "INFO", "--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "-l", "INFO", "-s", str(state / "run" / "beat-schedule"), "--pidfile="]
     softly, hard = signal.SIGTERM, signal.SIGKILL
     return [
@@ -354,7 +355,5 @@ def _children(state: Path, host: str, port: int) -> list[Child]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with numeric libraries held to a fair share of the processors: each process would take all of them."""
-    share = str(max(1, (os.cpu_count() or 1) // 2))
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), share)
-    return threads | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"} | os.environ
+    """Ours, with numeric libraries held to a fair share of the processors."""
+    return fair_share() | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"} | os.environ
