@@ -14,11 +14,15 @@ from customers.api import (
     InteractionViewSet,
     OrderViewSet,
     ProductViewSet,
+    SurveyResponseViewSet,
 )
 from dashboards.api import PolicyViewSet
 from dashboards.api_segments import SegmentMemberViewSet, SegmentViewSet
 from followups.api import FollowUpViewSet, OwnedCustomerViewSet
 from health.api import HealthViewSet
+from health.api_figures import HealthFiguresViewSet
+from health.api_forecasts import BackTestViewSet, ForecastViewSet
+from health.api_pulses import PulseViewSet
 from segmentation.api import StandingViewSet
 from segmentation.api_cross_sell import CrossSellRuleViewSet
 from segmentation.api_figures import FiguresViewSet
@@ -35,12 +39,16 @@ for viewset in (
     OrderViewSet,
     InteractionViewSet,
     ComplaintViewSet,
+    SurveyResponseViewSet,
     EvidenceViewSet,
     StandingViewSet,
     WorthViewSet,
     CrossSellRuleViewSet,
     SegmentViewSet,
     HealthViewSet,
+    PulseViewSet,
+    ForecastViewSet,
+    BackTestViewSet,
     FollowUpViewSet,
     MemberViewSet,
 ):
@@ -75,6 +83,11 @@ v1 = [
         )
         for name in FiguresViewSet.actions
     ),
+    *(
+        re_path(rf"^health/{name}/?$", HealthFiguresViewSet.as_view({"get": name}), name=f"api-health-{name}")
+        for name in HealthFiguresViewSet.actions
+    ),
+    re_path(r"^data-quality/?$", HealthFiguresViewSet.as_view({"get": "data_quality"}), name="api-data-quality"),
     re_path(
         r"^segments/(?P<pk>[^/]+)/members/?$",
         SegmentMemberViewSet.as_view({"get": "list"}),
