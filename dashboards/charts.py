@@ -11,7 +11,8 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from health.models import HealthHistory
+from health.figures import BANDS, Week
+from health.models import Band, HealthHistory
 from segmentation.rules.sales import Pareto, Seasons
 from tenants.templatetags.perennial import day, symbol
 
@@ -75,6 +76,19 @@ def health(history: Sequence[HealthHistory], *, yellow: int, green: int) -> dict
     }
 
 
+def bands(weeks: Sequence[Week]) -> dict[str, Any]:
+    """Customers by colour, week by week, red lowest: what lies on the ground is seen to grow."""
+    order = tuple(reversed(BANDS[:3])) + BANDS[3:]
+    return {
+        "kind": "bands",
+        "labels": [day(week.on) for week in weeks],
+        "series": [
+            {"band": band, "name": str(Band(band).label), "values": [week.customers.get(band, 0) for week in weeks]}
+            for band in order
+        ],
+    }
+
+
 def shares(points: Sequence[tuple[dt.date, float | None]]) -> dict[str, Any]:
     """A share by month, in percent; a month without one has no bar."""
     return {
@@ -123,6 +137,29 @@ def seasons(season: Seasons) -> dict[str, Any]:
         "labels": [_month_name(month) for month in months],
         "ticks": [_month_name(month) for month in months],
         "values": [round(each.share * 100, 1) for each in season.months],
+    }
+
+
+def calibration(bins: Sequence[Mapping[str, Any]], *, fewest: int) -> dict[str, Any]:
+    """What was forecast against what came, in percent; bins of fewer forecasts than `fewest` say nothing."""
+    told = [each for each in bins if each["n"] >= fewest]
+    return {
+        "kind": "calibration",
+        "points": [[round(100 * each["predicted"], 1), round(100 * each["seen"], 1)] for each in told],
+        "x": _("forecast"),
+        "y": _("lapsed"),
+    }
+
+
+def gain(deciles: Sequence[Mapping[str, Any]], base_rate: float) -> dict[str, Any]:
+    """The share that lapsed in each tenth of the customers by risk, in percent, beside the share of all."""
+    return {
+        "kind": "bars",
+        "unit": "%",
+        "labels": [str(each["number"]) for each in deciles],
+        "ticks": [str(each["number"]) for each in deciles],
+        "values": [None if each["lapsed"] is None else round(100 * each["lapsed"], 1) for each in deciles],
+        "line": round(100 * base_rate, 1),
     }
 
 

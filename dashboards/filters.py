@@ -14,8 +14,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from customers.models import Customer, Tag
+from dashboards.fact_words import FACT_KINDS, FACT_STATES
+from dashboards.lapse_words import SHORT_WHY
 from dashboards.querysets import customers_at_risk, customers_with_alert, of_segment
-from health.models import Band
+from health import figures as health_figures
+from health import quality
+from health.models import Band, Pulse
 from segmentation import figures
 from segmentation.filters import CrossSellRuleFilter
 from segmentation.models import CrossSellRule, SavedSegment, Segment, Stage, Tier, TierPin
@@ -26,6 +30,8 @@ from tenants.filters import StrictFilterSet, id_number
 from tenants.models import Member
 
 NOBODY = "none"
+NOT_SCORED: Final = "not_scored"
+"""In an address: no colour at all; "none" is not enough data."""
 
 
 def _tiers(_request: Any = None) -> list[tuple[str, Any]]:
@@ -57,8 +63,45 @@ def _amount(field: str, lookup: str, label: Any) -> filters.NumberFilter:
     )
 
 
+def _percent(lookup: str, label: Any) -> filters.NumberFilter:
+    return filters.NumberFilter(
+        field_name="lapse_percent",
+        lookup_expr=lookup,
+        label=label,
+        min_value=0,
+        max_value=100,
+        decimal_places=0,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+
+def _on(field: str, lookup: str, label: Any) -> filters.DateFilter:
+    return filters.DateFilter(
+        field_name=field,
+        lookup_expr=lookup,
+        label=label,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
+
 def _kept(choices: Any, label: Any) -> filters.ChoiceFilter:
     return filters.ChoiceFilter(method="keep", choices=choices, label=label, empty_label=_("All"))
+
+
+def _points(field: str, lookup: str, label: Any) -> filters.NumberFilter:
+    return filters.NumberFilter(
+        field_name=field,
+        lookup_expr=lookup,
+        label=label,
+        min_value=-100,
+        max_value=100,
+        decimal_places=0,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+
+def _bands_or_none(_request: Any = None) -> list[tuple[str, Any]]:
+    return [*Band.choices, (NOT_SCORED, pgettext_lazy("health", "Not scored"))]
 
 
 def _beside(label: Any) -> filters.ChoiceFilter:
@@ -90,7 +133,7 @@ class CustomerPageFilter(StrictFilterSet):
         label=_("Segment"),
         empty_label=_("All"),
     )
-    owner = filters.ChoiceFilter(method="by_owner", choices=lambda: _owners(), label=_("Owner"), empty_label=_("All"))
+    owner = filters.ChoiceFilter(method="by_owner", choices=lambda: owners(), label=_("Owner"), empty_label=_("All"))
     tag = filters.ModelChoiceFilter(
         field_name="tags", queryset=lambda request: Tag.objects.all(), label=_("Tag"), empty_label=_("All")
     )
@@ -113,6 +156,16 @@ class CustomerPageFilter(StrictFilterSet):
     by_sales_team = _beside(_("Tier, sales team"))
     pinned = filters.ChoiceFilter(method="by_pin", choices=_YES_NO, label=_("Tier pinned"), empty_label=_("All"))
     drift = filters.ChoiceFilter(method="by_drift", choices=_YES_NO, label=_("Shrinking orders"), empty_label=_("All"))
+    warned = filters.ChoiceFilter(method="by_warning", choices=_YES_NO, label=_("Lapse warning"), empty_label=_("All"))
+    lapse_from = _percent("gte", _("Lapse from %"))
+    lapse_to = _percent("lte", _("Lapse up to %"))
+    no_forecast = filters.ChoiceFilter(
+        field_name="no_forecast", choices=[*SHORT_WHY.items()], label=_("No forecast because"), empty_label=_("All")
+    )
+    at_risk_from = _amount("money_at_risk", "gte", _("Money at risk from"))
+    at_risk_to = _amount("money_at_risk", "lte", _("Money at risk up to"))
+    warned_from = _on("warned_on", "gte", _("Warned from"))
+    warned_to = _on("warned_on", "lt", _("Warned before"))
     closed = filters.ChoiceFilter(method="by_closing", choices=_YES_NO, label=_("Closed"), empty_label=_("All"))
     moved_from = _day(_("Tier before, on"))
     tier_before = _kept(_tiers_or_none, _("Tier before"))
@@ -130,6 +183,30 @@ class CustomerPageFilter(StrictFilterSet):
         label=_("Cross-sell rule"),
         empty_label=_("All"),
     )
+    view = filters.ChoiceFilter(method="by_view", choices=Pulse.VIEWS, label=_("Own view"), empty_label=_("All"))
+    differs = filters.ChoiceFilter(
+        method="by_difference",
+        choices=[
+            ("any", _("By a colour or more")),
+            ("worse", _("The person sees it worse")),
+            ("better", _("The person sees it better")),
+        ],
+        label=_("Score and own view differ"),
+        empty_label=_("All"),
+    )
+    fact = _kept(lambda: _fact_kinds(), _("Kind of fact"))
+    fact_is = _kept(lambda: list(FACT_STATES.items()), _("The fact is"))
+    health_from = _day(_("Health before, on"))
+    health_before = _kept(_bands_or_none, _("Health before"))
+    health_to = _day(_("Health after, on"))
+    health_after = _kept(_bands_or_none, _("Health after"))
+    week_from = _points("week_change", "gte", _("Health points in a week, from"))
+    week_to = _points("week_change", "lte", _("Health points in a week, up to"))
+    month_from = _points("month_change", "gte", _("Health points in a month, from"))
+    month_to = _points("month_change", "lte", _("Health points in a month, up to"))
+    owner_a = filters.ChoiceFilter(
+        method="by_owner_a", choices=lambda: _all_owners(), label=_("A owner"), empty_label=_("All")
+    )
     saved_joined_from = _day(_("Joined the segment since"))
     saved_left_from = _day(_("Left the segment since"))
 
@@ -137,9 +214,14 @@ class CustomerPageFilter(StrictFilterSet):
         "saved", "stage", "r", "f", "m", "money_from", "money_to", "clv_from", "clv_to", "by_wholesale", "by_callback",
         "by_sales_team", "pinned", "drift", "closed", "moved_from", "moved_to", "tier_before", "tier_after",
         "ordered_from", "ordered_to", "again_from", "again_to", "not_ordered_from", "not_ordered_to", "rule",
-        "saved_joined_from", "saved_left_from",
+        "saved_joined_from", "saved_left_from", "warned", "lapse_from", "lapse_to", "no_forecast", "at_risk_from",
+        "at_risk_to", "warned_from", "warned_to", "view", "differs", "fact", "fact_is", "health_from", "health_before",
+        "health_to", "health_after", "week_from", "week_to", "month_from", "month_to", "owner_a",
     })  # fmt: skip
-    on_demand = frozenset({"again_from", "again_to", "rule", "saved_joined_from", "saved_left_from"})
+    on_demand = frozenset({
+        "again_from", "again_to", "rule", "saved_joined_from", "saved_left_from", "health_from", "health_before",
+        "health_to", "health_after", "week_from", "week_to", "month_from", "month_to", "owner_a",
+    })  # fmt: skip
 
     class Meta:
         model = Customer
@@ -165,6 +247,9 @@ class CustomerPageFilter(StrictFilterSet):
         rows: QuerySet[Customer] = super().filter_queryset(queryset)
         asked = self.form.cleaned_data
         rows = _moved(rows, asked, self.day)
+        rows = _recoloured(rows, asked, self.day)
+        if asked["fact"] and asked["fact_is"]:
+            rows = quality.with_fact(rows, asked["fact"], asked["fact_is"])
         for first, last, narrow in (
             ("ordered_from", "ordered_to", figures.ordered_between),
             ("again_from", "again_to", figures.ordered_between),
@@ -196,6 +281,9 @@ class CustomerPageFilter(StrictFilterSet):
             return rows.filter(owner_a__isnull=True)
         return rows.filter(Q(owner_a=owner) | Q(owner_b=owner))
 
+    def by_owner_a(self, rows: QuerySet[Customer], _name: str, owner: str) -> QuerySet[Customer]:
+        return rows.filter(owner_a__isnull=True) if owner == NOBODY else rows.filter(owner_a=int(owner))
+
     def by_pin(self, rows: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
         pins = Exists(TierPin.objects.in_force(self.day).filter(customer=OuterRef("pk")))
         return rows.filter(pins if answer == "yes" else ~pins)
@@ -203,8 +291,18 @@ class CustomerPageFilter(StrictFilterSet):
     def by_drift(self, rows: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
         return figures.drifting(rows) if answer == "yes" else figures.steady(rows)
 
+    def by_warning(self, rows: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
+        warned = Q(is_warned=True)
+        return rows.filter(warned) if answer == "yes" else rows.exclude(warned)
+
     def by_closing(self, rows: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
         return rows.filter(closed_on__isnull=answer == "no")
+
+    def by_view(self, rows: QuerySet[Customer], _name: str, band: str) -> QuerySet[Customer]:
+        return health_figures.viewed_as(rows, band)
+
+    def by_difference(self, rows: QuerySet[Customer], _name: str, view: health_figures.View) -> QuerySet[Customer]:
+        return health_figures.disagreeing(rows, view)
 
     def by_rule(self, rows: QuerySet[Customer], _name: str, rule: CrossSellRule) -> QuerySet[Customer]:
         """Whom the rule's consequent could be offered: closed customers are left out, as in `figures.candidates`."""
@@ -225,13 +323,27 @@ class _CustomerFilterForm(forms.Form):
         said = {name for name, value in asked.items() if value not in EMPTY_VALUES}
         if "moved_from" not in said and ("tier_before" in said or ("moved_to" in said and "tier_after" not in said)):
             self._say("moved_from", _("Say the day on which the tier was that one."))
+        if "health_from" not in said and (
+            "health_before" in said or ("health_to" in said and "health_after" not in said)
+        ):
+            self._say("health_from", _("Say the day on which the colour was that one."))
+        if "fact" in said and "fact_is" not in said:
+            self._say("fact_is", _("Say whether it is to be there, fresh, stale or missing."))
+        if "fact_is" in said and "fact" not in said:
+            self._say("fact", _("Say which kind of fact."))
         for first, last in (
             ("moved_from", "moved_to"),
             ("ordered_from", "ordered_to"),
             ("again_from", "again_to"),
             ("not_ordered_from", "not_ordered_to"),
+            ("health_from", "health_to"),
+            ("week_from", "week_to"),
+            ("month_from", "month_to"),
             ("money_from", "money_to"),
             ("clv_from", "clv_to"),
+            ("lapse_from", "lapse_to"),
+            ("at_risk_from", "at_risk_to"),
+            ("warned_from", "warned_to"),
         ):
             if first in said and last in said and asked[first] > asked[last]:
                 self._say(last, _("This lies below the beginning of the range."))
@@ -261,6 +373,22 @@ def _moved(rows: QuerySet[Customer], asked: Mapping[str, Any], day: dt.date) -> 
     return rows
 
 
+def _recoloured(rows: QuerySet[Customer], asked: Mapping[str, Any], day: dt.date) -> QuerySet[Customer]:
+    """By the colour on a day, on a later one (without one: now), or both; alone the days: who changed between."""
+    start, end = asked["health_from"], asked["health_to"] or day
+    none = health_figures.NOT_SCORED
+    before, after = (
+        none if band == NOT_SCORED else band for band in (asked["health_before"], asked["health_after"])
+    )  # fmt: skip
+    if asked["health_before"]:
+        rows = health_figures.had_band(rows, start, before)
+    if asked["health_after"]:
+        rows = health_figures.had_band(rows, end, after)
+    if start and not asked["health_before"] and not asked["health_after"]:
+        rows = health_figures.recoloured_between(rows, start, end)
+    return rows
+
+
 def _saved(request: Any) -> QuerySet[SavedSegment]:
     # A saved segment is somebody's: where nobody asks, there is none.
     member = getattr(request, "member", None)
@@ -277,15 +405,32 @@ def _chosen_rule(value: Any) -> list[tuple[str, Any]]:
     return [("", _("All")), (str(rule.pk), f"{labels[rule.antecedent]} → {labels[rule.consequent]}")]
 
 
-def _owners() -> list[tuple[str, Any]]:
+def owners() -> list[tuple[str, Any]]:
     members = Member.objects.filter(is_active=True).select_related("user").order_by("user__name", "pk")
     people = [(str(member.pk), str(member)) for member in members if member.can("follow-ups:write")]
     return [*people, (NOBODY, _("nobody"))]
 
 
+def _all_owners() -> list[tuple[str, Any]]:
+    # Also who has left: their customers are still theirs until somebody moves them.
+    owners = Member.objects.filter(pk__in=Customer.objects.values("owner_a"))
+    people = owners.select_related("user").order_by("user__name", "pk")
+    return [*((str(member.pk), str(member)) for member in people), (NOBODY, _("nobody"))]
+
+
+def _fact_kinds() -> list[tuple[str, Any]]:
+    return [*FACT_KINDS.items(), ("any", _("any of them"))]
+
+
 def _countries() -> list[tuple[str, str]]:
     names = Customer.objects.exclude(country="").order_by("country").values_list("country", flat=True).distinct()
     return [(name, name) for name in names]
+
+
+class ForecastPageFilter(CustomerPageFilter):
+    """The same of the forecast's list, which asks about warnings first."""
+
+    more = frozenset(CustomerPageFilter.base_filters) - {"q", "warned", "lapse_from", "tier", "health", "owner"}
 
 
 class CrossSellPageFilter(CrossSellRuleFilter):

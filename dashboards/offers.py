@@ -41,7 +41,7 @@ class Offers:
 def offers_of(customer: Customer) -> Offers:
     """Suggestions by the rules of the latest search; none for a closed customer."""
     search = figures.last_search()
-    found = figures.suggestions(customer) if customer.closed_on is None else []
+    found = figures.suggestions(customer, search) if customer.closed_on is None else []
     return Offers(
         search=search,
         offers=[Offer(each, _reason(each), _rule(each), _log(each)) for each in found],

@@ -7,6 +7,7 @@ import datetime as dt
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
 
 from customers.models import Customer
+from health.figures import change_of
 from health.models import Band, HealthScore
 from risk.models import Alert
 from segmentation.models import SavedSegment, SegmentMember
@@ -28,8 +29,10 @@ def with_last_night(rows: QuerySet[Customer], on: dt.date | None = None) -> Quer
     `on` is the day of a night that is at work and not done yet: the stage is then of that day.
 
     Adds tier, segment, by_wholesale, by_callback, by_sales_team, r, f, m, stage, first_order_on, last_order_on,
-    orders_12m, money_12m, clv, value_score, score and band; all empty for a customer that no night has seen. The
-    tenant is said in each join as well: the wall's own condition then costs nothing.
+    orders_12m, money_12m, clv, value_score, score, band, week_change and month_change (points), and of the lapse
+    forecast lapse_percent, no_forecast (why there is none; "" where there is one), is_warned, warned_on,
+    expected_money and money_at_risk; all empty for a customer that no night has seen. The tenant is said in each join
+    as well: the wall's own condition then costs nothing.
     """
     tenant = current_tenant().pk
     known = last_night_and_policy()
@@ -41,6 +44,7 @@ def with_last_night(rows: QuerySet[Customer], on: dt.date | None = None) -> Quer
             standing=FilteredRelation("standings", condition=Q(standings__tenant_id=tenant)),
             health=FilteredRelation("health_scores", condition=Q(health_scores__tenant_id=tenant)),
             worth=FilteredRelation("worths", condition=Q(worths__tenant_id=tenant)),
+            lapse=FilteredRelation("lapse_forecasts", condition=Q(lapse_forecasts__tenant_id=tenant)),
         )
         .annotate(
             tier=F("standing__tier"),
@@ -59,10 +63,24 @@ def with_last_night(rows: QuerySet[Customer], on: dt.date | None = None) -> Quer
             value_score=F("worth__score"),
             score=F("health__score"),
             band=F("health__band"),
+            week_change=change_of("week", "health__"),
+            month_change=change_of("month", "health__"),
+            lapse_percent=F("lapse__percent"),
+            no_forecast=F("lapse__code"),
+            is_warned=F("lapse__is_warned"),
+            warned_on=F("lapse__warned_on"),
+            expected_money=F("lapse__expected_money"),
+            money_at_risk=F("lapse__money_at_risk"),
         )
         .select_related("owner_a__user", "owner_b__user")
     )
     return with_stage(rows, as_of, policy.section(TierPolicy))
+
+
+def forecast_rows(member: Member) -> QuerySet[Customer]:
+    """Customers that the member sees and the forecast has looked at, `with_last_night`, and their horizon in days."""
+    # By a column of the joined row: `lapse__isnull` would join the table once more, and no index gave the order.
+    return customer_rows(member).filter(Q(no_forecast__isnull=False)).annotate(horizon=F("lapse__horizon_days"))
 
 
 def of_segment(

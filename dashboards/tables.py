@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.urls import reverse
 from django.utils.formats import number_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from customers.models import Growth
+from dashboards.lapse_words import SHORT_WHY
 from health.models import Band
 from segmentation.models import Segment, Stage, Tier
 from tenants.pages import ChoiceColumn, PageTable, PlainColumn, WordsColumn
-from tenants.templatetags.perennial import day, health_mark, money, percent_part
+from tenants.templatetags.perennial import day, health_mark, money, percent_part, round_money, signed
+
+
+class LapseColumn(PlainColumn):
+    """The probability of a lapse in percent, or in a few words why there is none; exports the number alone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            verbose_name=gettext_lazy("Lapse"),
+            accessor="lapse_percent",
+            order_by=("lapse_percent",),
+            empty_values=(),
+            attrs={"td": {"class": "num"}},
+        )
+
+    def render(self, value: int | None, record: Any) -> str:
+        if value is not None:
+            return f"{value}%"
+        why = SHORT_WHY.get(record.no_forecast or "")
+        return format_html('<span class="mute">{}</span>', why) if why else "–"
 
 
 class CustomerTable(PageTable):
@@ -24,6 +44,10 @@ class CustomerTable(PageTable):
     tier = ChoiceColumn(Tier.choices, verbose_name=gettext_lazy("Tier"))
     stage = ChoiceColumn(Stage.choices, verbose_name=gettext_lazy("Stage"))
     health = PlainColumn(verbose_name=gettext_lazy("Health"), accessor="score", order_by=("score",), empty_values=())
+    week_change = WordsColumn(signed, verbose_name=gettext_lazy("Health, a week"))
+    month_change = WordsColumn(signed, verbose_name=gettext_lazy("Health, a month"))
+    lapse = LapseColumn()
+    money_at_risk = WordsColumn(round_money, verbose_name=gettext_lazy("Money at risk"))
     last_order_on = WordsColumn(day, verbose_name=gettext_lazy("Last order"))
     orders_12m = PlainColumn(verbose_name=gettext_lazy("Orders, 12 months"), attrs={"td": {"class": "num"}})
     money_12m = WordsColumn(money, verbose_name=gettext_lazy("Net money, 12 months"))
@@ -49,9 +73,10 @@ class CustomerTable(PageTable):
     since = WordsColumn(day, verbose_name=gettext_lazy("Customer since"))
 
     fixed = ("name",)
-    extra = (
+    extra: ClassVar[tuple[str, ...]] = (
         "segment", "r", "f", "m", "first_order_on", "by_wholesale", "by_callback", "by_sales_team", "city", "industry",
-        "industry_position", "growth_potential", "tags", "external_ids", "since",
+        "industry_position", "growth_potential", "tags", "external_ids", "since", "money_at_risk",
+        "week_change", "month_change",
     )  # fmt: skip
     needs = {"tags": "tags", "external_ids": "external_ids"}
 
@@ -83,6 +108,45 @@ class CustomerTable(PageTable):
 
     def value_external_ids(self, value: Any) -> str:
         return self.render_external_ids(value)
+
+
+class ForecastTable(CustomerTable):
+    """Customers by what they may cost: how likely they lapse, why, what money that is, warned since when."""
+
+    # Without a model there is no money at risk: those that the rule of silence names come first.
+    money_at_risk = WordsColumn(
+        round_money,
+        verbose_name=gettext_lazy("Money at risk"),
+        order_by=("money_at_risk", "is_warned", "expected_money"),
+    )
+    expected_money = WordsColumn(round_money, verbose_name=gettext_lazy("Expected, 12 months"))
+    reasons = PlainColumn(
+        verbose_name=gettext_lazy("Reasons, percentage points"),
+        orderable=False,
+        empty_values=(),
+        attrs={"td": {"class": "wrap pn-why-lapse"}},
+    )
+    warned_on = WordsColumn(day, verbose_name=gettext_lazy("Warned since"))
+    horizon = PlainColumn(verbose_name=gettext_lazy("Days ahead"), attrs={"td": {"class": "num"}})
+
+    extra = (
+        *(name for name in CustomerTable.extra if name != "money_at_risk"),
+        "horizon", "stage", "last_order_on", "orders_12m", "money_12m", "clv", "value_score", "owner_b", "country",
+    )  # fmt: skip
+
+    class Meta(PageTable.Meta):
+        sequence = (
+            "name", "lapse", "money_at_risk", "expected_money", "reasons", "warned_on", "last_order_on", "health", "tier",
+            "owner_a", "...",
+        )  # fmt: skip
+
+    def render_reasons(self, record: Any) -> str:
+        return format_html_join(
+            "", '<span>{} <b class="num">{}</b></span>', ((words, signed(points)) for words, points in record.reasons)
+        ) or format_html('<span class="mute">{}</span>', record.no_reasons or "–")
+
+    def value_reasons(self, record: Any) -> str:
+        return "; ".join(f"{words} {signed(points)}" for words, points in record.reasons) or record.no_reasons
 
 
 class CrossSellTable(PageTable):

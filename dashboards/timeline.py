@@ -1,4 +1,4 @@
-"""One customer's story, newest first: orders, contacts, complaints, alerts, and what changed about it.
+"""One customer's story, newest first: orders, contacts, complaints, answers, alerts, and what changed about it.
 
 Every source is asked for the next few rows before a mark; the merged rows are cut to a page, and the last
 one is the next mark. So a page costs the same however long the story is.
@@ -14,12 +14,13 @@ from operator import attrgetter
 from typing import Any, Final, Literal, get_args
 
 from django.core.exceptions import BadRequest
-from django.db.models import Case, CharField, Count, F, Q, Value, When, Window
-from django.db.models.functions import Cast, RowNumber
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Subquery, Value, When, Window
+from django.db.models.functions import Cast, Coalesce, RowNumber
 from django.utils.translation import gettext as _
 
-from customers.models import Complaint, Customer, Evidence, Interaction, Order, OrderLine
+from customers.models import Complaint, Customer, Evidence, Interaction, Order, OrderLine, SurveyResponse
 from dashboards.standings import change_in_words, rules_of
+from health import history
 from health.models import HealthHistory
 from risk.models import Alert
 from segmentation.models import TierChange
@@ -95,25 +96,34 @@ def read(customer: Customer, tab: Tab, before: Mark | None, member: Member) -> P
 
 
 def count(customer: Customer) -> dict[Tab, int]:
-    """How much each tab holds."""
-    orders = Order.objects.filter(customer=customer).count()
-    contacts = (
-        Interaction.objects.filter(customer=customer).count() + Complaint.objects.filter(customer=customer).count()
-    )
-    alerts = Alert.objects.filter(customer=customer).count()
-    changes = (
-        TierChange.objects.filter(customer=customer).exclude(before="").count()
-        + _owner_events(customer).count()
-        + len(_health_changes(customer))
-        + Evidence.objects.filter(customer=customer).count()
-    )
+    """How much each tab holds; one query beside that of the health history."""
+    sources = {
+        "orders": Order.objects.all(),
+        "interactions": Interaction.objects.all(),
+        "complaints": Complaint.objects.all(),
+        "responses": SurveyResponse.objects.all(),
+        "alerts": Alert.objects.all(),
+        "tiers": TierChange.objects.exclude(before=""),
+        "owners": _owner_events(customer),
+        "evidence": Evidence.objects.all(),
+    }
+    numbers = [_number(rows.filter(customer_id=customer.pk)) for rows in sources.values()]
+    found = dict(zip(sources, Customer.objects.filter(pk=customer.pk).values_list(*numbers).get(), strict=True))
+    contacts = found["interactions"] + found["complaints"] + found["responses"]
+    changes = found["tiers"] + found["owners"] + found["evidence"] + len(_health_changes(customer))
     return {
-        "all": orders + contacts + alerts + changes,
-        "orders": orders,
+        "all": found["orders"] + contacts + found["alerts"] + changes,
+        "orders": found["orders"],
         "contacts": contacts,
-        "alerts": alerts,
+        "alerts": found["alerts"],
         "changes": changes,
     }
+
+
+def _number(rows: QuerySet[Any]) -> Coalesce:
+    """How many rows of one customer there are, as a part of another query."""
+    counted = rows.order_by().values("customer_id").annotate(number=Count("*")).values("number")
+    return Coalesce(Subquery(counted), 0)
 
 
 # ── sources ──────────────────────────────────────────────────────────────────
@@ -162,6 +172,15 @@ def _complaints(customer: Customer, before: Mark | None) -> list[Item]:
     return [Item("complaint", row.opened_at, 3, row) for row in rows[: PAGE + 1]]
 
 
+def _responses(customer: Customer, before: Mark | None) -> list[Item]:
+    rows = (
+        SurveyResponse.objects.filter(_earlier("at", 9, before), customer=customer)
+        .select_related("contact", "complaint")
+        .order_by("-at", "-pk")
+    )
+    return [Item("response", row.at, 9, row) for row in rows[: PAGE + 1]]
+
+
 def _alerts(customer: Customer, before: Mark | None) -> list[Item]:
     rows = Alert.objects.filter(_earlier_day("opened_on", 6, before), customer=customer).order_by("-opened_on", "-pk")
     start = current_tenant().start_of
@@ -199,9 +218,7 @@ def _owners(customer: Customer, before: Mark | None) -> list[Item]:
 
 
 def _health_changes(customer: Customer) -> list[tuple[HealthHistory, HealthHistory]]:
-    # One row a week: the whole history of a customer is small enough to walk through.
-    rows = HealthHistory.objects.filter(customer=customer).order_by("on")
-    return [(old, new) for old, new in pairwise(rows) if old.band != new.band]
+    return [(old, new) for old, new in pairwise(history.rows_of(customer)) if old.band != new.band]
 
 
 def _health(customer: Customer, before: Mark | None) -> list[Item]:
@@ -225,9 +242,9 @@ def _evidence(customer: Customer, before: Mark | None) -> list[Item]:
 Source = Callable[[Customer, Mark | None], list[Item]]
 _CHANGES: Final[tuple[Source, ...]] = (_tier_changes, _owners, _health, _evidence)
 _OF_TAB: Final[Mapping[Tab, tuple[Source, ...]]] = {
-    "all": (_orders, _interactions, _complaints, _alerts, *_CHANGES),
+    "all": (_orders, _interactions, _complaints, _responses, _alerts, *_CHANGES),
     "orders": (_orders,),
-    "contacts": (_interactions, _complaints),
+    "contacts": (_interactions, _complaints, _responses),
     "alerts": (_alerts,),
     "changes": _CHANGES,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -13,14 +13,16 @@ from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from customers.models import Channel, Contact, Customer, Interaction, TouchKind
+from dashboards.lapse_words import SHORT_WHY
 from dashboards.querysets import customers_at_risk
 from dashboards.receipts import Drawn, draw
 from followups.models import FollowUp
 from followups.querysets import FollowUpQuerySet, QueueCounts, View, in_view, next_after
 from followups.reasons import phrase, snooze_words
 from followups.rules.policy import CadencePolicy
-from health.models import Band, HealthHistory, HealthScore
-from health.rules.policy import HealthPolicy
+from health.history import week_before
+from health.models import Band, HealthScore, LapseForecast
+from health.replay import current
 from risk.models import Alert
 from segmentation.models import Tier
 from tenants.context import current_tenant
@@ -29,9 +31,6 @@ from tenants.policies import Policy
 from tenants.templatetags.perennial import channel_icon, clock, weekday_day
 from tenants.templatetags.perennial import day as short_day
 
-WEEK: Final = dt.timedelta(days=7)
-# The history has a row a week at least; further back nothing is "a week ago" any more.
-HISTORY: Final = dt.timedelta(days=21)
 LAST_CONTACTS: Final = 4
 
 # Outcomes as people say them, and whether the customer answered.
@@ -74,39 +73,34 @@ class Row:
         return _("Select %(name)s") % {"name": self.name}
 
 
-def queue_rows(member: Member, view: View, today: dt.date, order: Sequence[int], night: Run | None) -> list[Row]:
+def queue_rows(member: Member, view: View, today: dt.date, order: Sequence[int]) -> list[Row]:
     """The follow-ups `order` that still wait in the view, in that order and with their place in it.
 
-    Two queries, however many rows there are.
+    One query, however many rows there are.
     """
     place = {pk: number for number, pk in enumerate(order, start=1)}
     found = _with_standing(FollowUp.objects.visible_to(member).filter(in_view(member, view), pk__in=order))
     waiting = sorted(found.waiting(today), key=lambda row: place[row.pk])
-    before = _scores_a_week_ago({row.customer_id for row in waiting}, night)
-    return [_row(row, place[row.pk], before.get(row.customer_id), today) for row in waiting]
+    return [_row(row, place[row.pk], today) for row in waiting]
 
 
 def _with_standing(rows: FollowUpQuerySet) -> FollowUpQuerySet:
-    """With tier, score and band of last night, and the name of the customer."""
+    """With tier, score (and that of last week) and band of last night, and the name of the customer."""
     tenant = current_tenant().pk
     # The tenant is said in each join: the wall's own condition then costs nothing.
     return rows.annotate(
         standing=FilteredRelation("customer__standings", condition=Q(customer__standings__tenant_id=tenant)),
         health=FilteredRelation("customer__health_scores", condition=Q(customer__health_scores__tenant_id=tenant)),
-    ).annotate(name=F("customer__name"), tier=F("standing__tier"), score=F("health__score"), band=F("health__band"))
-
-
-def _scores_a_week_ago(customers: Collection[int], night: Run | None) -> dict[int, int]:
-    if not customers or night is None:
-        return {}
-    rows = HealthHistory.objects.filter(
-        customer_id__in=customers, on__lte=night.for_date - WEEK, on__gte=night.for_date - HISTORY
+    ).annotate(
+        name=F("customer__name"),
+        tier=F("standing__tier"),
+        score=F("health__score"),
+        week_score=F("health__week_score"),
+        band=F("health__band"),
     )
-    latest = rows.order_by("customer_id", "-on").distinct("customer_id").values_list("customer_id", "score")
-    return {customer: score for customer, score in latest if score is not None}
 
 
-def _row(row: Any, number: int, before: int | None, today: dt.date) -> Row:
+def _row(row: Any, number: int, today: dt.date) -> Row:
     words, state = due_words(row, row.day, today)
     return Row(
         number=number,
@@ -117,7 +111,7 @@ def _row(row: Any, number: int, before: int | None, today: dt.date) -> Row:
         band=row.band or Band.NONE.value,
         health=str(Band(row.band or Band.NONE).label),
         score=row.score,
-        change=None if before is None or row.score is None else row.score - before,
+        change=None if row.week_score is None or row.score is None else row.score - row.week_score,
         why=phrase(row, today),
         due=words,
         state=state,
@@ -213,6 +207,9 @@ class Preview:
     band: str
     score: int | None
     change: int | None
+    change_since: dt.date | None
+    lapse: LapseForecast | None
+    lapse_why: str
     drawn: Drawn | None
     contacts: list[Any]
     contacts_count: int
@@ -235,11 +232,10 @@ def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | No
     `follow_up` comes with its customer, contact and people (`preview_rows`).
     """
     customer = follow_up.customer
-    as_of = night.for_date if night else today
     standing = customer.standings.first()
     health = customer.health_scores.first()
-    drawn = draw(health.receipt(policy.section(HealthPolicy), as_of)) if health and health.score is not None else None
-    before = _scores_a_week_ago([customer.pk], night).get(customer.pk)
+    drawn = draw(current(health, night)[0]) if health and health.score is not None and night else None
+    lapse = customer.lapse_forecasts.first()
     expected = _expected(health)
     day = max(follow_up.due_on, follow_up.snoozed_until or follow_up.due_on)
     words, state = due_words(follow_up, day, today)
@@ -262,7 +258,10 @@ def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | No
         expected_late=(today - expected).days if expected else 0,
         band=health.band if health else Band.NONE.value,
         score=health.score if health else None,
-        change=None if before is None or not health or health.score is None else health.score - before,
+        change=health.week_change if health else None,
+        change_since=week_before(health.as_of(night.for_date)) if health and night else None,
+        lapse=lapse,
+        lapse_why=str(SHORT_WHY.get(lapse.code, "")) if lapse else "",
         drawn=drawn,
         contacts=[_contact(each) for each in touched.order_by("-at", "-pk")[:LAST_CONTACTS]],
         contacts_count=touched.count(),

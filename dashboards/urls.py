@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboards.views import customers, keys, policy, saved, segments, tiers, today, versions
+from dashboards.views import customers, forecast, health, keys, policy, pulses, saved, segments, tiers, today, versions
 
 urlpatterns = [
     path("today/", today.Today.as_view(), name="today"),
@@ -21,6 +21,9 @@ urlpatterns = [
     path("customers/<int:pk>/edit/", customers.CustomerEdit.as_view(), name="customer-edit"),
     path("customers/<int:customer>/pin/", tiers.TierPinAdd.as_view(), name="tier-pin"),
     path("pins/<int:pk>/unpin/", tiers.TierUnpin.as_view(), name="tier-unpin"),
+    path("customers/<int:customer>/pulse/", pulses.PulseGive.as_view(), name="pulse"),
+    path("pulses/<int:pk>/withdraw/", pulses.PulseWithdraw.as_view(), name="pulse-withdraw"),
+    path("customers/<int:pk>/health/", customers.CustomerHealth.as_view(), name="customer-health"),
     path("customers/<int:pk>/timeline/", customers.CustomerTimeline.as_view(), name="customer-timeline"),
     path("segments/", segments.SegmentGrid.as_view(), name="segments"),
     path("segments/migration/", segments.Migration.as_view(), name="segments-migration"),
@@ -32,9 +35,17 @@ urlpatterns = [
     path("segments/saved/<int:pk>/edit/", saved.SegmentEdit.as_view(), name="segment-edit"),
     path("segments/saved/<int:pk>/evaluate/", saved.SegmentEvaluate.as_view(), name="segment-evaluate"),
     path("segments/saved/<int:pk>/delete/", saved.SegmentDelete.as_view(), name="segment-delete"),
+    path("health/", health.Overview.as_view(), name="health"),
+    path("health/disagreement/", health.Disagreement.as_view(), name="health-disagreement"),
+    path("health/data-quality/", health.DataQuality.as_view(), name="health-quality"),
+    path("health/forecast/", forecast.ForecastList.as_view(), name="health-forecast"),
+    path("health/back-test/", forecast.BackTestPage.as_view(), name="health-back-test"),
+    path("health/back-test/start/", forecast.BackTestStart.as_view(), name="health-back-test-start"),
+    path("health/back-test/<int:pk>/", forecast.BackTestPage.as_view(), name="health-back-test-one"),
     path("policy/", policy.Editor.as_view(), name="policy"),
     path("policy/dry-run/", policy.DryRun.as_view(), name="policy-dry-run"),
     path("policy/moves/", policy.MoveList.as_view(), name="policy-moves"),
+    path("policy/colours/", policy.ColourList.as_view(), name="policy-colours"),
     path("policy/save/", policy.Save.as_view(), name="policy-save"),
     path("policy/discard/", policy.Discard.as_view(), name="policy-discard"),
     path("policy/pack/", policy.SwitchPack.as_view(), name="policy-pack"),

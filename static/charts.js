@@ -23,7 +23,7 @@
       trigger: 'axis', renderMode: 'richText', backgroundColor: css('raised'), borderColor: css('line-2'), borderWidth: 1,
       textStyle: { ...font, color: css('ink') }, axisPointer: { type: 'line', lineStyle: { color: css('line-2') } },
     };
-    const option = { spend, health, bars, curve }[data.kind](data, { css, font, axis, tooltip });
+    const option = { spend, health, bars, curve, calibration, bands }[data.kind](data, { css, font, axis, tooltip });
     const chart = echarts.getInstanceByDom(place) || echarts.init(place, null, { renderer: 'canvas' });
     chart.setOption({ animation: false, textStyle: font, ...option }, true);
     charts.push(chart);
@@ -56,13 +56,28 @@
         itemStyle: { color: css(data.band) }, data: data.points.length ? [{ coord: data.points.at(-1) }] : [] } }],
   });
 
+  // Customers by colour, stacked: the shapes and numbers stand in the legend beside it, so that colour is never alone.
+  const bands = (data, { css, font, axis, tooltip }) => ({
+    tooltip: { ...tooltip, axisPointer: { type: 'shadow', shadowStyle: { color: css('hover'), opacity: .5 } },
+      formatter: points => [data.labels[points[0].dataIndex],
+        ...[...points].reverse().map(p => `${p.seriesName}  ${p.value}`)].join('\n') },
+    grid: { left: 44, right: 4, top: 10, bottom: 26 },
+    xAxis: { type: 'category', data: data.labels, ...axis, splitLine: { show: false },
+      axisLabel: { ...font, color: css('ink-3'), interval: i => (data.labels.length - 1 - i) % 4 === 0 } },
+    yAxis: { type: 'value', ...axis, axisLine: { show: false }, splitNumber: 3, minInterval: 1 },
+    series: data.series.map(each => ({ name: each.name, type: 'bar', stack: 'health', barWidth: '68%', barMaxWidth: 40, data: each.values,
+      itemStyle: { color: css(each.band), opacity: { red: 1, yellow: .7, green: .5, none: .35 }[each.band], borderColor: css('surface'), borderWidth: 1 } })),
+  });
+
   const bars = (data, { css, font, axis, tooltip }) => ({
     tooltip: { ...tooltip, formatter: ([p]) => `${data.labels[p.dataIndex]}  ${p.value ?? '–'} ${data.unit}` },
     grid: { left: 44, right: 4, top: 12, bottom: 36 },
     xAxis: { type: 'category', data: data.labels, ...axis, splitLine: { show: false },
       axisLabel: { ...font, color: css('ink-3'), interval: 0, hideOverlap: true, formatter: (_, i) => data.ticks[i] } },
     yAxis: { type: 'value', ...axis, axisLine: { show: false }, splitNumber: 3 },
-    series: [{ type: 'bar', barWidth: '62%', itemStyle: { color: css('series-3'), borderRadius: [2, 2, 0, 0] }, data: data.values }],
+    series: [{ type: 'bar', barWidth: '62%', itemStyle: { color: css('series-3'), borderRadius: [2, 2, 0, 0] }, data: data.values,
+      markLine: data.line === undefined ? undefined : { silent: true, symbol: 'none', lineStyle: { type: [4, 3], color: css('ink') },
+        label: { position: 'insideEndTop', ...font, color: css('ink'), formatter: `{c} ${data.unit}` }, data: [{ yAxis: data.line }] } }],
   });
 
   const curve = (data, { css, font, axis, tooltip }) => ({
@@ -72,6 +87,17 @@
     yAxis: { type: 'value', min: 0, max: 100, ...axis, axisLine: { show: false }, axisLabel: { ...font, color: css('ink-3'), formatter: '{value}%' } },
     series: [{ type: 'line', data: data.points, symbol: 'none', lineStyle: { color: css('ink'), width: 1.75 },
       markPoint: { symbol: 'circle', symbolSize: 9, label: { show: false }, itemStyle: { color: css('accent') }, data: [{ coord: data.mark }] } }],
+  });
+
+  const calibration = (data, { css, font, axis, tooltip }) => ({
+    tooltip: { ...tooltip, trigger: 'item', formatter: p => `${p.value[0]}% ${data.x}  ${p.value[1]}% ${data.y}` },
+    grid: { left: 48, right: 28, top: 12, bottom: 28 },
+    xAxis: { type: 'value', min: 0, max: 100, ...axis, splitLine: { show: false }, axisLabel: { ...font, color: css('ink-3'), formatter: '{value}%' } },
+    yAxis: { type: 'value', min: 0, max: 100, ...axis, axisLine: { show: false }, axisLabel: { ...font, color: css('ink-3'), formatter: '{value}%' } },
+    series: [
+      { type: 'line', data: [[0, 0], [100, 100]], symbol: 'none', silent: true, tooltip: { show: false }, lineStyle: { type: [4, 3], color: css('line-2'), width: 1.5 } },
+      { type: 'line', data: data.points, symbol: 'circle', symbolSize: 8, itemStyle: { color: css('accent') }, lineStyle: { color: css('ink'), width: 1.75 } },
+    ],
   });
 
   const paintAll = () => { charts.length = 0; places.forEach(paint); };

@@ -12,9 +12,11 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.db.models import F, Max, Min, Sum
+from django.db.models import F, Max, Min, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.dateparse import parse_date
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
@@ -22,34 +24,38 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 import customers.services
 import followups.services
 from customers.forms import CustomerForm
-from customers.models import Activity, Complaint, Contact, Customer, Interaction, Order
+from customers.models import Activity, Complaint, Contact, Customer, Interaction, Order, SurveyResponse
 from dashboards import charts, timeline
 from dashboards.filters import CustomerPageFilter
+from dashboards.healths import SINCE, Since, day_again, health_of, moved_of
+from dashboards.lapses import lapse_of
 from dashboards.offers import offers_of
 from dashboards.querysets import customer_rows
-from dashboards.receipts import Drawn, draw
 from dashboards.segments import SEGMENT_FILTERS
 from dashboards.standings import stage_of, tiering_of
 from dashboards.tables import CustomerTable
 from dashboards.worth import worth_of
 from followups.models import FollowUp
 from followups.reasons import phrase
-from health.models import HealthHistory, HealthScore
-from health.rules.policy import HealthPolicy
+from health.history import rows_of
+from health.replay import last_day
 from risk.models import Alert
 from segmentation import figures
 from segmentation.models import Standing
 from segmentation.rules.policy import TierPolicy
 from segmentation.rules.rfm import window_start
+from tenants.api.fields import FIRST_YEAR, LAST_YEAR
 from tenants.models import Run
 from tenants.pages import FormPage, ListPage, TenantView
 from tenants.permissions import SEES_ALL
-from tenants.policies import Policy, policy_of
+from tenants.policies import Policy, active_policy, last_night_and_policy
 from tenants.querysets import last_night
 from tenants.templatetags.perennial import whole
 
 ORDERS_SHOWN = 10
 COMPLAINTS_SHOWN = 10
+HISTORY_SHOWN = 60
+RESPONSES_SHOWN = 5
 TALKS_SHOWN = 3
 
 
@@ -88,7 +94,8 @@ class CustomerView(TenantView):
 
     @cached_property
     def customer(self) -> Customer:
-        rows = customer_rows(self.member).prefetch_related("tags", "external_ids")
+        # Several parts of its pages walk through the history.
+        rows = customer_rows(self.member).prefetch_related("tags", "external_ids", "health_history")
         found: Customer = get_object_or_404(rows, pk=self.kwargs["pk"])
         return found
 
@@ -97,29 +104,36 @@ class CustomerPage(CustomerView):
     """Everything about one customer: where it stands, why, what happened, what is to be done."""
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        customer, night, today = self.customer, last_night(), self.request.tenant.today()
-        policy = policy_of(night)
+        customer, today = self.customer, self.request.tenant.today()
+        night, policy = last_night_and_policy() or (None, active_policy())
+        health = health_of(customer, self.member, night, policy)
+        moved = moved_of(customer, health, self.since)
+        if self.request.htmx and self.request.htmx.target == "moved":
+            return self.render("dashboards/_customer_moved.html", customer=customer, moved=moved, since=SINCE)
         as_of = night.for_date if night else today
         standing = Standing.objects.filter(customer=customer).first()
-        rhythm = rhythm_of(customer, today)
+        rhythm = rhythm_of(customer, health.score.median_gap if health.score else None, today)
         counts = timeline.count(customer)
         return self.render(
             "dashboards/customer.html",
             customer=customer,
+            night=night,
             policy_number=policy.number,
             stage=stage_of(customer, standing, rhythm.first, rhythm.last, policy, as_of),
             tiering=tiering_of(customer, standing, policy, night),
             money=money_of(customer, standing, policy, night),
-            health=health_of(customer, policy, night),
+            health=health,
+            moved=moved,
+            since=SINCE,
+            lapse=lapse_of(customer, policy),
             rhythm=rhythm,
             worth=worth_of(customer, policy, self.member),
             offers=offers_of(customer),
             spend=spend_of(customer, today, as_of, self.request.tenant.currency),
             follow_ups=_follow_ups(customer, today),
             alerts=Alert.objects.filter(customer=customer, closed_on__isnull=True),
-            contacts=Contact.objects.filter(customer=customer).order_by(
-                F("left_on").asc(nulls_first=True), "-is_main", "name", "pk"
-            ),
+            contacts=_people(customer),
+            responses=_responses(customer),
             complaints=Complaint.objects.filter(customer=customer)
             .select_related("order")
             .order_by(F("solved_at").desc(nulls_first=True), "-opened_at", "-pk")[:COMPLAINTS_SHOWN],
@@ -129,6 +143,53 @@ class CustomerPage(CustomerView):
             tabs=_tabs(counts),
             counts=counts,
         )
+
+    @property
+    def since(self) -> Since:
+        asked = self.request.GET.get("since", "week")
+        for each in SINCE:
+            if each == asked:
+                return each
+        raise BadRequest(_("since is one of: %(known)s.") % {"known": ", ".join(SINCE)})
+
+
+class CustomerHealth(CustomerView):
+    """The score of any past day again, by that night's policy and the facts dated before it."""
+
+    permission = "scores:read"
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        night, tenant = last_night(), self.request.tenant
+        on = self.on(night.for_date if night else tenant.today())
+        if on > last_day():
+            raise BadRequest(
+                _("%(day)s has not come; the last day that can be replayed is %(last)s.")
+                % {"day": on, "last": last_day()}
+            )
+        rows = rows_of(self.customer)[::-1]
+        return self.render(
+            "dashboards/customer_health.html",
+            customer=self.customer,
+            on=on,
+            again=day_again(self.customer, on),
+            history=rows[:HISTORY_SHOWN],
+            has_older=len(rows) > HISTORY_SHOWN,
+            last_day=last_day(),
+            week_before=on - dt.timedelta(days=7),
+            week_after=min(on + dt.timedelta(days=7), last_day()),
+        )
+
+    def on(self, usual: dt.date) -> dt.date:
+        text = self.request.GET.get("on")
+        if not text:
+            return usual
+        try:
+            found = parse_date(text)
+        except ValueError:
+            found = None
+        if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+            raise BadRequest(_("%(name)s is a day, like 2026-10-01, not %(text)s.") % {"name": "on", "text": text})
+        return found
 
 
 class CustomerTimeline(CustomerView):
@@ -192,45 +253,6 @@ def money_of(customer: Customer, standing: Standing | None, policy: Policy, nigh
 
 
 @dataclass(frozen=True)
-class Health:
-    """The score with its receipt as of the last night, and where it came from."""
-
-    score: HealthScore | None
-    drawn: Drawn | None
-    week: int | None
-    month: int | None
-    chart: dict[str, Any]
-    history: list[HealthHistory]
-
-
-def health_of(customer: Customer, policy: Policy, night: Run | None) -> Health:
-    """Today's score, its receipt, and its changes since a week and a month before the last night."""
-    rules = policy.section(HealthPolicy)
-    score = HealthScore.objects.filter(customer=customer).first()
-    if score is None or night is None:
-        return Health(score, None, None, None, {}, [])
-    since = night.for_date - dt.timedelta(weeks=charts.WEEKS)
-    history = list(HealthHistory.objects.filter(customer=customer, on__gt=since).order_by("on"))
-    today = HealthHistory(customer=customer, on=night.for_date, score=score.score, band=score.band)
-    if not history or history[-1].on < night.for_date:
-        history.append(today)
-    return Health(
-        score=score,
-        drawn=draw(score.receipt(rules, night.for_date)),
-        week=_change(history, score.score, night.for_date - dt.timedelta(days=7)),
-        month=_change(history, score.score, night.for_date - dt.timedelta(days=30)),
-        chart=charts.health(history, yellow=rules.yellow, green=rules.green),
-        history=history,
-    )
-
-
-def _change(history: Sequence[HealthHistory], score: int | None, day: dt.date) -> int | None:
-    """How far the score has come since the last one known on that day."""
-    before = next((row.score for row in reversed(history) if row.on <= day), None)
-    return None if score is None or before is None else score - before
-
-
-@dataclass(frozen=True)
 class Rhythm:
     """When the customer orders: first and last order, own gap in days, when the next one is expected.
 
@@ -246,14 +268,18 @@ class Rhythm:
     last_contact: dt.datetime | None
 
 
-def rhythm_of(customer: Customer, today: dt.date) -> Rhythm:
-    """Own gap = the median that the night found; the next order is expected one gap after the last."""
-    orders = Order.objects.filter(customer=customer, status=Order.Status.PLACED, kind=Order.Kind.ORDER)
+def rhythm_of(customer: Customer, gap: float | None, today: dt.date) -> Rhythm:
+    """`gap` is the own one, the median that the night found; the next order is expected one gap after the last.
+
+    What is dated in the future has not happened.
+    """
+    orders = Order.objects.filter(
+        customer=customer, status=Order.Status.PLACED, kind=Order.Kind.ORDER, placed_on__lte=today
+    )
     days = orders.aggregate(first=Min("placed_on"), last=Max("placed_on"))
-    gap = HealthScore.objects.filter(customer=customer).values_list("median_gap", flat=True).first()
     whole = max(1, round(gap)) if gap else None
     expected = days["last"] + dt.timedelta(days=whole) if whole and days["last"] else None
-    contact = Interaction.objects.filter(customer=customer).aggregate(last=Max("at"))["last"]
+    contact = Interaction.objects.filter(customer=customer, at__lte=timezone.now()).aggregate(last=Max("at"))["last"]
     late = max(0, (today - expected).days) if expected else 0
     silent = (today - days["last"]).days if days["last"] else 0
     return Rhythm(days["first"], days["last"], whole, expected, late, silent, contact)
@@ -304,6 +330,24 @@ def _follow_ups(customer: Customer, today: dt.date) -> list[tuple[FollowUp, str]
         .order_by("due_on", "pk")
     )
     return [(row, phrase(row, today)) for row in rows]
+
+
+def _people(customer: Customer) -> list[tuple[Contact, SurveyResponse | None]]:
+    """Who to ask there, those who left last, each with their latest NPS answer."""
+    latest = (
+        SurveyResponse.objects.filter(customer=customer, kind=SurveyResponse.Kind.NPS, contact__isnull=False)
+        .order_by("contact_id", "-at", "-pk")
+        .distinct("contact_id")
+    )
+    answers = {row.contact_id: row for row in latest}
+    people = Contact.objects.filter(customer=customer)
+    people = people.order_by(F("left_on").asc(nulls_first=True), "-is_main", "name", "pk")
+    return [(each, answers.get(each.pk)) for each in people]
+
+
+def _responses(customer: Customer) -> QuerySet[SurveyResponse]:
+    rows: QuerySet[SurveyResponse] = SurveyResponse.objects.filter(customer=customer)
+    return rows.select_related("contact", "complaint").order_by("-at", "-pk")[:RESPONSES_SHOWN]
 
 
 def _orders(customer: Customer) -> list[tuple[Order, dict[str, Any]]]:

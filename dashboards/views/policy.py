@@ -21,8 +21,9 @@ from dashboards.policy_draft import Draft
 from dashboards.policy_dry_run import panel_of
 from dashboards.policy_fields import PACK_USES, tier_words
 from dashboards.policy_form import draw, in_words, loose_problems, shape, tabs
-from dashboards.policy_moves import MoveFilter, MoveTable, moves_of
+from dashboards.policy_moves import ColourFilter, ColourTable, MoveFilter, MoveTable, moves_of
 from dashboards.querysets import customer_rows
+from health.models import Band
 from tenants.models import PolicyVersion
 from tenants.pages import ListPage, TenantView
 from tenants.permissions import SEES_ALL
@@ -232,13 +233,33 @@ class MoveList(ListPage):
         return {
             "run": moves_of(self.request).run,
             "draft": policy_draft.draft_of(self.request),
-            "which": [
-                words % {"tier": tier_words(tier) if tier != NONE else pgettext("tier", "No tier")}
-                for tier, words in named
-                if tier
-            ],
+            "title": self.title(),
+            "which": [words % {"tier": self.words(code)} for code, words in named if code],
             "sees_all": self.member.role in SEES_ALL,
         }
+
+    def title(self) -> str:
+        """What the list is about."""
+        return _("Who moves")
+
+    def words(self, code: str) -> str:
+        """What people call the head of a row or column."""
+        return tier_words(code) if code != NONE else pgettext("tier", "No tier")
+
+
+class ColourList(MoveList):
+    """The same of the dry run's colours; without a choice all who change colour."""
+
+    filterset = ColourFilter
+    table = ColourTable
+    empty = "dashboards/policy_colours_empty.html"
+    export_name = "policy-colours"
+
+    def title(self) -> str:
+        return _("Who changes colour")
+
+    def words(self, code: str) -> str:
+        return str(dict(Band.choices).get(code, code))
 
 
 class Save(DraftView):

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_
 
 from dashboards import charts, explorer
 from dashboards.filters import CrossSellPageFilter
-from dashboards.matrix import NONE, Kind, Matrix, matrix
+from dashboards.matrix import NONE, Matrix, direction, matrix
 from dashboards.tables import CrossSellTable
 from dashboards.tier_words import explained
 from segmentation import figures
@@ -78,6 +78,19 @@ class ExplorerView(TenantView):
             )
         if (asked := self.request.GET.get("export")) is not None and asked not in self.exports:
             raise BadRequest(_("export is one of: %(known)s.") % {"known": ", ".join(self.exports)})
+
+    def day(self, name: str, usual: dt.date) -> dt.date:
+        """The day that a parameter names, `usual` when it is empty. Raises BadRequest for what is no day."""
+        text = self.request.GET.get(name)
+        if not text:
+            return usual
+        try:
+            found = parse_date(text)
+        except ValueError:
+            found = None
+        if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+            raise BadRequest(_("%(name)s is a day, like 2026-10-01, not %(text)s.") % {"name": name, "text": text})
+        return found
 
     def csv(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:
         """The rows as a file of the night's day; only for whom the export is allowed."""
@@ -195,18 +208,6 @@ class Migration(ExplorerView):
         ]  # fmt: skip
         return self.csv("tier-changes", columns, rows)
 
-    def day(self, name: str, usual: dt.date) -> dt.date:
-        text = self.request.GET.get(name)
-        if not text:
-            return usual
-        try:
-            found = parse_date(text)
-        except ValueError:
-            found = None
-        if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
-            raise BadRequest(_("%(name)s is a day, like 2026-10-01, not %(text)s.") % {"name": name, "text": text})
-        return found
-
     def table(self, cells: dict[tuple[str, str], tuple[int, Decimal]], start: dt.date, end: dt.date) -> Matrix:
         order = TIER_ORDER[self.policy.section(TierPolicy).scheme]
         present = {tier for pair in cells for tier in pair}
@@ -214,13 +215,6 @@ class Migration(ExplorerView):
         tiers = (*order, *sorted(present - {*order, NO_TIER}), NO_TIER)
         before = [tier for tier in tiers if tier in order or any(a == tier for a, _b in cells)]
         after = [tier for tier in tiers if tier in order or any(b == tier for _a, b in cells)]
-
-        def kind(old: str, new: str) -> Kind:
-            if old == new:
-                return "stay"
-            if old not in order or new not in order:
-                return "other"
-            return "up" if order.index(new) < order.index(old) else "down"
 
         def query(old: str | None, new: str | None) -> str:
             if old is None and new is None:
@@ -231,7 +225,7 @@ class Migration(ExplorerView):
             return "&".join(asked)
 
         return matrix(
-            cells, before, after, label=explorer.tier_words, kind=kind, query=query, foot=_("Sum")
+            cells, before, after, label=explorer.tier_words, kind=direction(order), query=query, foot=_("Sum")
         )  # fmt: skip
 
 

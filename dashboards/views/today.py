@@ -230,7 +230,7 @@ class TodayView(TenantView):
         )
 
     def _rows(self, order: Order) -> list[Row]:
-        return reading.queue_rows(self.member, self.state.view, self.today, order.ids, self.night)
+        return reading.queue_rows(self.member, self.state.view, self.today, order.ids)
 
     def _count(self, order: Order) -> QueueCounts:
         return count_queue(
@@ -366,6 +366,7 @@ class Log(TodayView):
                 channel=said["channel"],
                 answered=OUTCOMES[said["outcome"]],
                 note=said["note"],
+                about_competitor=said["about_competitor"],
                 anyway=said["anyway"],
             )
         except AlreadyClosed as faster:

@@ -108,7 +108,7 @@ def test_says_what_was_seen_and_where_it_lies(ann, customer, placed, night):
     assert "variation 0.00" in seen
     assert "≤1→100, 1.5→60, 2→30, ≥3→0" in seen
     assert "4 of 12 known" in seen
-    assert "Responsiveness not recorded yet" in seen
+    assert "Responsiveness no contact noted as answered or not" in seen
 
 
 def test_says_what_would_lift_the_score(ann, customer, placed, night):
@@ -130,15 +130,20 @@ def test_says_that_the_night_is_still_to_come(ann, customer, placed, noon):
     assert "The next night works out the first score" in page(ann, customer)
 
 
-def test_compares_with_a_week_and_a_month_before(cast, ann, customer, placed, night):
+def test_compares_with_the_mondays_a_week_and_a_month_before(cast, ann, customer, placed, night):
     placed(customer, *REGULAR, net="200")
     night()
     with tenant_scope(cast.tenant):
         now = HealthScore.objects.get(customer=customer).score
-        for days, score in ((8, now + 9), (35, now + 21)):
-            on = FRIDAY - dt.timedelta(days=days)
+        # Days after those Mondays do not count; what is not written has not changed.
+        for on, score in (
+            (dt.date(2026, 10, 12), now + 21),
+            (dt.date(2026, 11, 9), now + 9),
+            (dt.date(2026, 11, 12), 1),
+        ):
             HealthHistory.objects.create(customer=customer, on=on, score=score, band="green")
-    assert "−9 in a week, −21 in a month" in words(page(ann, customer))
+    night()
+    assert "−9 since 9 Nov, −21 since 19 Oct" in words(page(ann, customer))
 
 
 def test_prints_money_of_twelve_months_beside_the_year_before(ann, customer, placed, night):
@@ -155,6 +160,12 @@ def test_expects_the_next_order_after_the_usual_gap(ann, customer, placed, night
     seen = words(page(ann, customer))
     assert "28 Oct 23 days late, usual gap 19" in seen
     assert "own gap of 19 days" in section(page(ann, customer), "next")
+
+
+def test_expects_the_next_order_after_those_that_have_happened(ann, customer, placed, night):
+    placed(customer, -10, 42, 61, 80, 99)
+    night()
+    assert "28 Oct 23 days late, usual gap 19" in words(page(ann, customer))
 
 
 def test_draws_two_years_of_spend_with_the_figures_below(ann, customer, placed, noon):
@@ -271,6 +282,7 @@ def test_asks_the_database_as_often_for_many_facts_as_for_few(cast, ann, custome
     fill(0)
     night()
     few = count()
+    assert few <= 58
     for number in (1, 2, 3):
         fill(number)
     assert count() <= few

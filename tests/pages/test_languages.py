@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from django.urls import reverse
 
-from customers.models import Complaint, Contact, Import, Interaction
+from customers.models import Complaint, Contact, Import, Interaction, SurveyResponse
 from segmentation.models import Standing
 from tenants.context import tenant_scope
 from tenants.models import User
@@ -23,6 +23,8 @@ PAGES = [
     "contact",
     "complaint-add",
     "complaint-solve",
+    "survey-response-add",
+    "survey-response",
     "imports",
     "import-add",
     "import",
@@ -44,11 +46,20 @@ def addresses(cast, placed, night):
         contact = Contact.objects.create(customer=customer, name="Liu Fang", birthday=dt.date(1980, 12, 3))
         complaint = Complaint.objects.create(customer=customer, topic="Chipped")
         Interaction.objects.create(customer=customer, contact=contact, channel="wechat", answered=False)
+        answer = SurveyResponse.objects.create(
+            customer=customer, contact=contact, complaint=complaint, kind="nps", score=9
+        )
         done = Import.objects.create(kind="orders", filename="orders.csv", status="done", rows=3, created=1, failed=2)
     night()
     rows = {
-        "pk": {"contact": contact, "complaint-solve": complaint, "import": done, "member": cast.bo},
-        "customer": {"log", "contact-add", "complaint-add"},
+        "pk": {
+            "contact": contact,
+            "complaint-solve": complaint,
+            "survey-response": answer,
+            "import": done,
+            "member": cast.bo,
+        },
+        "customer": {"log", "contact-add", "complaint-add", "survey-response-add"},
     }
 
     def address(name):

@@ -6,12 +6,19 @@ import io
 import json
 import re
 
+import polars as pl
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import connection
 
+from customers.models import Customer
 from dashboards.dry_run import dry_run
+from dashboards.dry_run_health import Colours
+from dashboards.matrix import Cell
+from dashboards.policy_dry_run import recoloured
+from health.models import HealthScore, LapseForecast
+from health.rules.policy import ORDER_KEYS
 from segmentation.models import Standing
 from tenants.context import tenant_scope
 from tenants.models import Event, PolicyVersion
@@ -79,7 +86,7 @@ def test_takes_no_draft_from_who_may_not_change_it(cast, sign_in, who, name):
 def test_has_a_tab_for_each_section_and_opens_the_one_that_is_asked_for(lea):
     page = text(lea.get(URL))
     assert re.findall(r'name="to" value="(\w+)"', page) == [
-        "tiers", "health", "cadence", "risk", "value", "cross_sell",
+        "tiers", "health", "forecast", "cadence", "risk", "value", "cross_sell",
     ]  # fmt: skip
     assert value(page, "tiers.gold_money_best") == "15"
     assert value(text(lea.get(URL, {"section": "risk"})), "risk.silence_days") == "60"
@@ -98,7 +105,7 @@ def test_leaves_open_only_the_lines_of_the_scheme_in_force(lea):
     assert value(page, "tiers.strategic_money") == "10,000,000"
 
 
-@pytest.mark.parametrize("section", ["tiers", "health", "cadence", "risk", "value", "cross_sell"])
+@pytest.mark.parametrize("section", ["tiers", "health", "forecast", "cadence", "risk", "value", "cross_sell"])
 def test_takes_back_unchanged_what_it_has_drawn(cast, lea, section):
     page = text(lea.get(URL, {"section": section}))
     form = page[page.index('<form id="policy"') :]
@@ -314,6 +321,34 @@ def test_gives_a_tier_weights_of_its_own_and_takes_them_away(cast, lea):
     assert versions(cast)[-1].document["value"]["tier_weights"] == {}
 
 
+def test_gives_a_stage_weights_of_health_and_an_unknown_indicator_points(cast, lea):
+    health = {"section": "health"}
+    lea.post(URL, health | {"add.health.stage_weights": "new"})
+    page = text(lea.get(URL, health))
+    assert value(page, "health.stage_weights.new.order_frequency") == "15"
+    assert 'placeholder="left out"' in page
+    changed = {"health.stage_weights.new.order_frequency": "40", "health.indicators.advocacy.unknown_points": "50"}
+    answer = words(text(lea.post(DRY, health | changed, headers=HX)))
+    assert "was left out in v1" in answer
+    assert "The weights of health for New add up to 125, not to 100: they count in proportion." in answer
+    lea.post(f"{URL}save/", health | {"note": "New customers order rarely"})
+    held = versions(cast)[-1].document["health"]
+    assert held["stage_weights"]["new"] == {
+        **{key: rule["weight"] for key, rule in held["indicators"].items()}, "order_frequency": 40,
+    }  # fmt: skip
+    assert held["indicators"]["advocacy"]["unknown_points"] == 50
+    lea.post(f"{URL}save/", health | {"health.indicators.advocacy.unknown_points": "", "note": "Left out again"})
+    assert versions(cast)[-1].document["health"]["indicators"]["advocacy"].get("unknown_points") is None
+
+
+def test_refuses_weights_of_a_stage_without_any_order_indicator(lea):
+    health = {"section": "health"}
+    lea.post(URL, health | {"add.health.stage_weights": "new"})
+    none = {f"health.stage_weights.new.{key}": "0" for key in ORDER_KEYS}
+    answer = words(text(lea.post(DRY, health | none, headers=HX)))
+    assert "at least one indicator of orders needs a weight above 0" in answer
+
+
 def test_says_under_the_heading_that_weights_do_not_add_up(lea):
     lea.post(URL, {"section": "value", "value.weights.direct": "50"})
     page = text(lea.get(URL, {"section": "value"}))
@@ -488,6 +523,147 @@ def test_leads_back_to_what_does_not_fit(lea):
     answer = lea.get(f"{URL}moves/", follow=True)
     assert answer.redirect_chain[-1][0] == URL
     assert "must be a whole number" in text(answer)
+
+
+# ── colours and warnings ─────────────────────────────────────────────────────
+
+HEALTH = {"section": "health"}
+
+
+@pytest.fixture
+def steady(cast, placed, night):
+    """Customers who ordered every 30 days until so many days ago, and a night gone by: green, yellow and red, by name."""
+    for silent in (1, 20, 45, 55, 65, 120):
+        placed(cast.customer(f"Silent {silent:03}"), *range(silent, 700, 30), net=str(1000 - silent))
+    night()
+    with tenant_scope(cast.tenant):
+        return dict(HealthScore.objects.values_list("customer__name", "band"))
+
+
+@pytest.fixture
+def strict(cast, steady):
+    """By name, what colours of yellow from 99 and green from 100 points would make of them: nearly all red."""
+    with tenant_scope(cast.tenant):
+        scores = dict(HealthScore.objects.values_list("customer__name", "score"))
+    return {name: "green" if score == 100 else "yellow" if score == 99 else "red" for name, score in scores.items()}
+
+
+STRICT = HEALTH | {"health.yellow": "99", "health.green": "100"}
+
+
+def test_shows_who_changes_colour_with_a_sentence_and_every_number_opens_its_rows(lea, steady, strict):
+    page = text(lea.post(DRY, STRICT, headers=HX))
+    changed = [name for name in steady if steady[name] != strict[name]]
+    assert {steady[name] for name in changed} == {"green", "yellow"}
+    assert {strict[name] for name in changed} == {"red"}
+    assert f"Nobody changes tier. {len(changed)} customers turn red." in words(page)
+    assert f"all {len(changed)}" in words(page)
+    cells = re.findall(rf'href="{URL}colours/\?before=(\w+)&(?:amp;)?after=(\w+)">([\d,]+)<', page)
+    assert {cell[:2] for cell in cells} == {(steady[name], strict[name]) for name in steady}
+    for before, after, count in cells:
+        behind = names(lea.get(f"{URL}colours/", {"before": before, "after": after}))
+        assert len(behind) == int(count)
+        assert {(steady[name], strict[name]) for name in behind} == {(before, after)}
+
+
+def test_shows_colours_without_scripts_too(lea, steady):
+    answer = lea.post(URL, STRICT | {"run": "1"}, follow=True)
+    assert "customers turn red." in words(text(answer))
+    assert "policy/colours/?before=yellow" in text(answer)
+
+
+def test_says_in_a_sentence_who_turns_to_which_colour(cast):
+    cells = {
+        ("green", "red"): 12,
+        ("yellow", "green"): 29,
+        ("red", "green"): 1,
+        ("green", "green"): 5,
+        ("red", "none"): 1,
+    }
+    found = {place: Cell(count) for place, count in cells.items()}
+    assert recoloured(Colours(found, 43, pl.DataFrame())) == (
+        "12 customers turn red, 30 turn green, 1 loses its colour."
+    )
+    assert recoloured(Colours({("green", "yellow"): Cell(1)}, 1, pl.DataFrame())) == "1 customer turns yellow."
+
+
+def test_shows_first_what_is_being_changed(lea, steady):
+    page = words(text(lea.post(DRY, STRICT, headers=HX)))
+    assert page.index("Who changes colour") < page.index("Who moves")
+    elsewhere = words(text(lea.post(DRY, TIERS, headers=HX)))
+    assert elsewhere.index("Who moves") < elsewhere.index("Who changes colour")
+
+
+def test_says_nothing_of_colours_while_health_stays_as_it_is(lea, steady):
+    page = words(text(lea.post(DRY, TIERS | {"tiers.gold_money_best": "50"}, headers=HX)))
+    assert "colour" not in page
+    assert "Nobody changes colour" in words(text(lea.get(f"{URL}colours/")))
+
+
+def test_says_that_nobody_changes_colour(lea, steady):
+    page = text(lea.post(DRY, HEALTH | {"health.quality_goal": "90"}, headers=HX))
+    assert "Nobody changes colour." in words(page)
+    assert re.search(rf'href="{URL}colours/\?before=red&(?:amp;)?after=red">', page)
+
+
+def test_lists_who_changes_colour_with_both_scores_money_and_owner(cast, lea, steady, strict):
+    lea.post(URL, STRICT)
+    changed = [name for name in steady if steady[name] != strict[name]]
+    answer = lea.get(f"{URL}colours/")
+    assert sorted(names(answer)) == sorted(changed)
+    assert len(names(lea.get(f"{URL}colours/", {"who": "all"}))) == len(steady)
+    exported = lea.get(f"{URL}colours/", {"export": "csv"})
+    head, *rows = csv.reader(io.StringIO(text(exported).removeprefix("\ufeff")))
+    assert head == ["Customer", "Health now", "Health then", "Net money", "A owner", "Tier"]
+    with tenant_scope(cast.tenant):
+        scores = dict(HealthScore.objects.values_list("customer__name", "score"))
+    assert {row[0]: (row[1], row[2]) for row in rows} == {
+        name: (f"{steady[name].title()} {scores[name]}", f"{strict[name].title()} {scores[name]}") for name in changed
+    }
+    assert all(row[3].isdecimal() for row in rows)
+
+
+def test_lists_only_colours_of_customers_whom_the_member_sees(cast, lea, steady):
+    lea.post(URL, STRICT)
+    hidden = next(name for name, band in steady.items() if band == "green")
+    with tenant_scope(cast.tenant):
+        type(cast.ada).objects.filter(pk=cast.ada.pk).update(team=None)
+        Customer.objects.filter(name=hidden).update(owner_a=cast.ada, owner_b=None)
+    answer = lea.get(f"{URL}colours/", {"who": "all"})
+    assert len(names(answer)) == len(steady) - 1
+    assert hidden not in names(answer)
+    assert "this list has those whom you see" in words(text(answer))
+    assert hidden not in text(lea.get(f"{URL}colours/", {"export": "csv", "who": "all"}))
+
+
+def test_says_how_many_would_be_warned_and_opens_them(cast, lea, shop):
+    with tenant_scope(cast.tenant):
+        LapseForecast.objects.all().delete()
+        for place, customer in enumerate(shop, start=1):
+            LapseForecast.objects.create(
+                customer=customer, percent=10 * place - 5, is_warned=place > 5, money_at_risk=place, policy_version=1
+            )
+    page = text(lea.post(DRY, {"section": "forecast", "forecast.warn_percent": "20"}, headers=HX))
+    assert "8 customers would have a lapse warning, now 5." in words(page)
+    found = re.findall(r'href="(/acme/health/forecast/[^"]+)">([\d,]+)<', page)
+    assert [count for _address, count in found] == ["5", "8"]
+    for address, count in found:
+        assert len(names(lea.get(html.unescape(address)))) == int(count)
+    assert "who changes colour" not in words(page).lower()
+
+
+def test_opens_whom_the_days_of_silence_would_warn_of(cast, lea, shop):
+    with tenant_scope(cast.tenant):
+        LapseForecast.objects.all().delete()
+        for customer, score in zip(shop, Standing.objects.order_by("customer"), strict=True):
+            LapseForecast.objects.create(
+                customer=customer, code="no_model", facts={"last_order_on": str(score.last_order_on)}, policy_version=1
+            )
+    page = text(lea.post(DRY, {"section": "forecast", "forecast.silence_days": "7"}, headers=HX))
+    assert "3 customers would have a lapse warning, now 0." in words(page)
+    address, count = re.findall(r'href="(/acme/health/forecast/[^"]+)">([\d,]+)<', page)[-1]
+    assert len(names(lea.get(html.unescape(address)))) == int(count) == 3
+    assert "There is no model yet: the days without an order decide." in words(page)
 
 
 # ── saving ───────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ import pytest
 
 from customers.models import Contact, Interaction
 from followups.models import FollowUp
-from health.models import HealthHistory, HealthScore
+from health.models import HealthScore, LapseForecast
 from risk.models import Alert
 from segmentation.models import Standing
 from tenants.context import tenant_scope
@@ -101,10 +101,18 @@ def test_shows_where_the_customer_stands_and_how_far_it_has_moved(ann, raised, c
     row = raised(cast.customer("Huaxin"))
     stand(cast, row.customer)
     with tenant_scope(cast.tenant):
-        HealthHistory.objects.create(customer=row.customer, on=TODAY - 7 * DAY, score=46, band="yellow")
-        HealthHistory.objects.create(customer=row.customer, on=TODAY - 2 * DAY, score=38, band="red")
+        HealthScore.objects.filter(customer=row.customer).update(week_score=46)
+        LapseForecast.objects.create(
+            customer=row.customer,
+            percent=62,
+            horizon_days=90,
+            is_warned=True,
+            warned_on=TODAY - 3 * DAY,
+            policy_version=1,
+        )
     page = text(ann.get(URL))
     assert "Gold" in page
+    assert re.search(r"Lapse in 90 days</dt><dd>62%<small>warned since 17 Nov", page)
     assert '<b>37</b> <span class="d drop"' in page
     assert "−9</span>" in page
     assert "£12.4M" in page
@@ -354,6 +362,13 @@ def test_notes_whether_the_customer_answered(ann, raised, outcome, answered):
     row = raised()
     ann.post(f"/acme/today/{row.pk}/log/", {"channel": "phone", "outcome": outcome, "note": ""})
     assert reload(row).interaction.answered is answered
+
+
+def test_notes_that_the_customer_asked_about_a_competitor(ann, raised):
+    rows = raised(), raised()
+    for row, said in zip(rows, ({"about_competitor": "on"}, {}), strict=True):
+        ann.post(f"/acme/today/{row.pk}/log/", {"channel": "phone", "outcome": "talked", "note": ""} | said)
+    assert [reload(row).interaction.about_competitor for row in rows] == [True, False]
 
 
 def test_keeps_the_text_when_somebody_was_faster(ann, raised, cast, sign_in):
