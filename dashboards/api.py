@@ -18,6 +18,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from dashboards.dry_run import Alternative, DryRun, Load, alternatives, dry_run
+from dashboards.matrix import Cell, Pair
+from health.figures import BANDS
 from segmentation.rules.policy import TierPolicy
 from tenants.api.fields import Moment, Money, Strict
 from tenants.api.lists import query_fault
@@ -185,12 +187,41 @@ class ShippedPoliciesSerializer(serializers.Serializer):
 
 
 class CellSerializer(serializers.Serializer):
-    """Customers who go from one tier to another in the end, or stay; money in the firm's currency."""
+    """Customers who go from one tier, or colour, to another, or stay; money in the firm's currency."""
 
     before = serializers.CharField(help_text="Empty: none.")
     after = serializers.CharField(help_text="Empty: none.")
     customers = serializers.IntegerField()
     money = Money()
+
+
+class ColoursSerializer(serializers.Serializer):
+    """Customers by colour under the version in force and under the draft, on the same day and facts.
+
+    changed have another one. before and after are green, yellow, red or none (not enough data).
+    """
+
+    changed = serializers.IntegerField()
+    cells = CellSerializer(many=True)
+
+
+class WarnedSerializer(serializers.Serializer):
+    """Customers with a lapse warning, and their money at risk."""
+
+    customers = serializers.IntegerField()
+    money_at_risk = Money(source="money")
+
+
+class LapseWarningsSerializer(serializers.Serializer):
+    """Lapse warnings now, and under the draft with the percents of the last night.
+
+    needs_fit: the draft changes what only a model fitted anew can say.
+    """
+
+    before = WarnedSerializer()
+    after = WarnedSerializer()
+    has_model = serializers.BooleanField(help_text="If not, the days without an order decide.")
+    needs_fit = serializers.BooleanField()
 
 
 class LoadSerializer(serializers.Serializer):
@@ -233,6 +264,10 @@ class DryRunSerializer(serializers.Serializer):
     tiers_before = serializers.ListField(child=serializers.CharField(), help_text="Best first.")
     tiers_after = serializers.ListField(child=serializers.CharField(), help_text="Best first.")
     cells = CellSerializer(many=True)
+    colours = ColoursSerializer(allow_null=True, help_text="Null: the draft says nothing else about them.")
+    forecast = LapseWarningsSerializer(
+        allow_null=True, help_text="Null: the draft says nothing else about it, or no night has forecast yet."
+    )
     load = LoadSerializer(many=True)
     touches_before = serializers.IntegerField()
     touches_after = serializers.IntegerField()
@@ -346,7 +381,7 @@ class PolicyViewSet(Resource):
 
     @bodies(request=TrySerializer, responses=DryRunSerializer)
     def dry_run(self, request: Request) -> Response:
-        """Try a policy out: who would change tier, and how much work that makes. Nothing is written."""
+        """Try a policy out: who would change tier or colour, and how much work that makes. Nothing is written."""
         said, faults = self._read(TrySerializer)
         name = "document" if "document" in said else "patch"
         draft = said.get(name)
@@ -453,16 +488,21 @@ def _told(run: DryRun) -> dict[str, Any]:
         who = {"member": str(row.member.pk), "name": str(row.member)} if row.member else {"member": None, "name": None}
         return who | {"before": row.before, "after": row.after, "capacity": row.capacity, "over": row.over}
 
-    places = [(before, after) for before in run.tiers_before for after in run.tiers_after]
+    def told(cells: Mapping[Pair, Cell], before: Sequence[str], after: Sequence[str]) -> list[dict[str, Any]]:
+        return [
+            {"before": old, "after": new, "customers": cell.customers, "money": cell.money}
+            for old in before
+            for new in after
+            if (cell := cells.get((old, new)))
+        ]
+
+    colours = run.colours
     names = [name for name in map(str, DryRunSerializer().fields) if hasattr(run, name)]
     return {name: getattr(run, name) for name in names} | {
         "version": run.before,
         "currency": current_tenant().currency,
-        "cells": [
-            {"before": before, "after": after, "customers": cell.customers, "money": cell.money}
-            for before, after in places
-            if (cell := run.cells.get((before, after)))
-        ],
+        "cells": told(run.cells, run.tiers_before, run.tiers_after),
+        "colours": colours and {"changed": colours.changed, "cells": told(colours.cells, BANDS, BANDS)},
         "load": [load(row) for row in run.load],
         "alternatives": [
             {"words": each.words, "touches": each.touches, "fits": each.fits, "patch": _patch(run, each)}

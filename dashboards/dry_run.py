@@ -1,4 +1,4 @@
-"""What a draft of the policy would do: who changes tier, and how much work that makes. Nothing is ever written.
+"""What a draft of the policy would do: who changes tier or colour, and how much work that makes. Nothing is written.
 
 The draft is worked out by the very functions of the night, `tiers.assign` and `tiers.settle`, on the same facts:
 what is saved then does what was shown (docs/rules/policy.md).
@@ -10,7 +10,6 @@ import datetime as dt
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, cast
 
@@ -19,15 +18,16 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboards.dry_run_health import Colours, LapseWarnings, colours, lapse_warnings
+from dashboards.matrix import Cell, cells_of
 from followups.reasons import touches_words
 from followups.rules.policy import AUTOMATIC, PERIOD_DAYS, CadencePolicy, Period
 from health.rules.policy import HealthPolicy
 from segmentation.facts import tier_facts
-from segmentation.models import Tier
+from segmentation.models import Stage, Tier
 from segmentation.rules import rfm, tiers
 from segmentation.rules.policy import CrossSellPolicy, TierPolicy
 from segmentation.rules.tiers import BY_SCHEME, NO_TIER, SEGMENT_TIERS, TIER_ORDER
-from tenants.base import POINTS
 from tenants.context import current_tenant, only_reading
 from tenants.frames import read_frame
 from tenants.models import Member
@@ -66,17 +66,6 @@ _BOOK: Final = {
 
 
 @dataclass(frozen=True)
-class Cell:
-    """Customers who go from one tier to another, and their net money."""
-
-    customers: int = 0
-    money: Decimal = Decimal(0)
-
-    def __add__(self, other: Cell) -> Cell:
-        return Cell(self.customers + other.customers, self.money + other.money)
-
-
-@dataclass(frozen=True)
 class Load:
     """Touches a week that one person's customers ask for, and how many the person has room for.
 
@@ -107,6 +96,9 @@ class DryRun:
     between tiers of the draft's scheme; first tiers, lost ones and a change of scheme are neither.
 
     Touches are a week's, by people, not automatic; the rows of `load` add up to them.
+
+    `colours` and `forecast` are None where the draft has nothing else about health and its warnings than what is in
+    force.
     """
 
     as_of: dt.date
@@ -129,6 +121,8 @@ class DryRun:
     people_needed: int
     empty_tiers: tuple[str, ...]
     warnings: tuple[str, ...]
+    colours: Colours | None
+    forecast: LapseWarnings | None
     sections: Mapping[str, PolicySection] = field(repr=False, compare=False)
     outcome: pl.DataFrame = field(repr=False, compare=False)
     """customer_id, owner_id, money (points), before, tonight, after, move."""
@@ -138,7 +132,7 @@ class DryRun:
     @property
     def document(self) -> dict[str, Any]:
         """The draft as it would be saved: whole, in plain JSON."""
-        return {name: section.model_dump(mode="json") for name, section in self.sections.items()}
+        return _plain(self.sections)
 
     @property
     def fits(self) -> bool:
@@ -157,6 +151,10 @@ class DryRun:
     def total(self) -> Cell:
         """Everybody."""
         return _total(self.cells.values())
+
+
+def _plain(sections: Mapping[str, PolicySection]) -> dict[str, Any]:
+    return {name: section.model_dump(mode="json") for name, section in sections.items()}
 
 
 def _total(cells: Iterable[Cell]) -> Cell:
@@ -257,13 +255,8 @@ def _drawn(
     outcome: pl.DataFrame, scored: pl.DataFrame, policy: Policy, sections: Mapping[str, PolicySection], as_of: dt.date
 ) -> DryRun:
     rules, cadence = _rules(sections)
+    draft = Policy(policy.number, policy.pack, _plain(sections))
     before_order = TIER_ORDER[policy.section(TierPolicy).scheme]
-    cells = {
-        (before, after): Cell(customers, Decimal(points) / POINTS)
-        for before, after, customers, points in outcome.group_by("before", "after")
-        .agg(pl.len(), pl.col("money").sum())
-        .iter_rows()
-    }
     moved = outcome.filter(pl.col("before") != pl.col("after"))
     waiting = moved.filter((pl.col("move") == "fall") & (pl.col("tonight") != pl.col("after")))
     falls_on = waiting.get_column("falls_on").min() if waiting.height else as_of
@@ -279,7 +272,7 @@ def _drawn(
         customers=outcome.height,
         tiers_before=_ordered(before_order, outcome.get_column("before")),
         tiers_after=_ordered(TIER_ORDER[rules.scheme], outcome.get_column("after")),
-        cells=cells,
+        cells=cells_of(outcome),
         moved=moved.height,
         rises=count.get("rise", 0),
         falls=count.get("fall", 0),
@@ -294,6 +287,8 @@ def _drawn(
         people_needed=math.ceil(touches / mean),
         empty_tiers=empty,
         warnings=tuple(_warnings(outcome, scored, sections, empty, as_of)),
+        colours=colours(policy, draft, outcome, as_of),
+        forecast=lapse_warnings(policy, draft, as_of),
         sections=sections,
         outcome=outcome,
         scored=scored,
@@ -402,10 +397,17 @@ def _warnings(
             lost,
         )
         yield words % {"number": whole(lost)}
-    weights = sum(rule.weight for rule in cast(HealthPolicy, sections[HealthPolicy.section]).indicators.values())
+    health = cast(HealthPolicy, sections[HealthPolicy.section])
+    weights = sum(health.weights_of("", "").values())
     if weights != FULL:
         words = _("The weights of the health indicators add up to %(total)s, not to 100: they count in proportion.")
         yield words % {"total": weights}
+    own = [(tier_label(tier), health.weights_of(tier, "")) for tier in health.tier_weights]
+    own += [(str(Stage(stage).label), health.weights_of("", stage)) for stage in health.stage_weights]
+    for name, weighed in own:
+        if sum(weighed.values()) != FULL:
+            words = _("The weights of health for %(name)s add up to %(total)s, not to 100: they count in proportion.")
+            yield words % {"name": name, "total": sum(weighed.values())}
 
 
 def _windows_longer_than_the_history(

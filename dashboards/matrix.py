@@ -7,12 +7,50 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
+import polars as pl
+
+from tenants.base import POINTS
+
 Kind = Literal["stay", "up", "down", "other", "nil"]
 
 NONE: Final = "none"
 """In an address: no tier."""
 
 Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Customers who go from one to another, and their net money."""
+
+    customers: int = 0
+    money: Decimal = Decimal(0)
+
+    def __add__(self, other: Cell) -> Cell:
+        return Cell(self.customers + other.customers, self.money + other.money)
+
+
+def cells_of(outcome: pl.DataFrame) -> dict[Pair, Cell]:
+    """Who goes where: of a frame with before, after and money (points), a row for each customer."""
+    return {
+        (before, after): Cell(customers, Decimal(points) / POINTS)
+        for before, after, customers, points in outcome.group_by("before", "after")
+        .agg(pl.len(), pl.col("money").sum())
+        .iter_rows()
+    }
+
+
+def direction(order: Sequence[str]) -> Callable[[str, str], Kind]:
+    """The kind of a step between two of `order`, best first; from or to anything else it is neither up nor down."""
+
+    def kind(before: str, after: str) -> Kind:
+        if before == after:
+            return "stay"
+        if before not in order or after not in order:
+            return "other"
+        return "up" if order.index(after) < order.index(before) else "down"
+
+    return kind
 
 
 @dataclass(frozen=True)

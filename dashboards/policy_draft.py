@@ -23,6 +23,7 @@ from dashboards.policy_fields import (
     leaves,
     number_of,
     put,
+    starting_parts,
     value_of,
 )
 from tenants.http import TenantRequest
@@ -174,7 +175,7 @@ def take(draft: Draft, section: str, posted: QueryDict) -> Draft:
                     document = put(document, leaf, value)
         if card.adding and (chosen := posted.get(card.adding.name)) in dict(card.adding.choices):
             added = Leaf((*card.adding.path, str(chosen)), "", card.adding.kind, optional=True)
-            usual = "month/1" if added.kind == "touch" else at(document, ("value", "weights"))
+            usual = "month/1" if added.kind == "touch" else starting_parts(document, added.path)
             document = put(document, added, usual)
     taken = replace(draft, document=document, note=str(posted.get("note", draft.note)).strip())
     scheme = at(document, SCHEME)

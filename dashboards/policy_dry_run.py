@@ -1,4 +1,4 @@
-"""The dry run of a draft as the page shows it: the verdict, the matrix, the bars, and what would fit."""
+"""The dry run of a draft as the page shows it: the verdict, the matrices, the bars, and what would fit."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from dashboards.dry_run import Alternative, DryRun, Load, alternatives, dry_run, tier_label
-from dashboards.matrix import NONE, Kind, Matrix, Row, matrix
+from dashboards.dry_run_health import Colours, LapseWarnings
+from dashboards.matrix import NONE, Matrix, Row, direction, matrix
 from dashboards.policy_draft import Draft
 from dashboards.policy_fields import changes
+from health.figures import BANDS
+from health.models import Band
+from health.rules.policy import HealthPolicy
 from segmentation.rules.policy import TierPolicy
 from segmentation.rules.tiers import TIER_ORDER
 from tenants.templatetags.perennial import day, whole
@@ -47,8 +51,18 @@ class Way:
 
 
 @dataclass(frozen=True)
+class Lapses:
+    """Who is warned of now and who would be, with the questions that open them in the forecast's list."""
+
+    forecast: LapseWarnings
+    now: str
+    then: str
+    note: str
+
+
+@dataclass(frozen=True)
 class Panel:
-    """All that the panel shows."""
+    """All that the panel shows; `colours` and `lapses` are None where the draft says nothing else about them."""
 
     run: DryRun
     fits: bool
@@ -58,6 +72,9 @@ class Panel:
     rows: tuple[Row, ...]
     foot: Row
     note: str
+    colours: Matrix | None
+    colours_note: str
+    lapses: Lapses | None
     bars: tuple[Bar, ...]
     ways: tuple[Way, ...]
 
@@ -88,6 +105,9 @@ def panel_of(draft: Draft) -> Panel:
         rows=table.rows,
         foot=table.foot,
         note=_note(run),
+        colours=_colours(run.colours) if run.colours else None,
+        colours_note=_colours_note(run),
+        lapses=_lapses(run.forecast, run) if run.forecast else None,
         bars=_bars(run),
         ways=tuple(_way(draft, each) for each in alternatives(draft.document, run)),
     )
@@ -104,9 +124,13 @@ def _verdict(run: DryRun, *, is_changed: bool) -> tuple[str, str]:
     """The sentence that decides, and what it rests on; a draft that changes nothing is the policy in force."""
     moves = ngettext("%(number)s customer changes tier.", "%(number)s customers change tier.", run.moved)
     moved = moves % {"number": whole(run.moved)} if run.moved else _("Nobody changes tier.")
-    asks = _asks(run, is_changed=is_changed)
+    said = [_asks(run, is_changed=is_changed), moved]
+    if run.colours:
+        said.append(recoloured(run.colours))
+    if run.forecast:
+        said.append(_warned(run.forecast))
     if not run.capacity:
-        return _("Nobody is there to make touches."), _joined(asks, moved)
+        return _("Nobody is there to make touches."), _joined(*said)
     numbers = {"needed": whole(run.people_needed), "people": whole(run.people)}
     if run.fits:
         strong = ngettext(
@@ -120,7 +144,7 @@ def _verdict(run: DryRun, *, is_changed: bool) -> tuple[str, str]:
             "It needs %(needed)s people, you have %(people)s.",
             run.people_needed,
         )
-    return strong % numbers, _joined(asks, moved)
+    return strong % numbers, _joined(*said)
 
 
 def _asks(run: DryRun, *, is_changed: bool) -> str:
@@ -138,6 +162,50 @@ def _asks(run: DryRun, *, is_changed: bool) -> str:
             touches,
         )
     return words % {"touches": whole(touches), "capacity": whole(run.capacity)}
+
+
+def recoloured(colours: Colours) -> str:
+    """How many turn to which colour, worst first: one sentence."""
+    if not colours.changed:
+        return _("Nobody changes colour.")
+    red, yellow, green, none = map(colours.turned, (Band.RED, Band.YELLOW, Band.GREEN, Band.NONE))
+    # The first clause says of what, the others need not.
+    clauses = (
+        (
+            red,
+            ngettext("%(number)s customer turns red", "%(number)s customers turn red", red),
+            ngettext("%(number)s turns red", "%(number)s turn red", red),
+        ),
+        (
+            yellow,
+            ngettext("%(number)s customer turns yellow", "%(number)s customers turn yellow", yellow),
+            ngettext("%(number)s turns yellow", "%(number)s turn yellow", yellow),
+        ),
+        (
+            green,
+            ngettext("%(number)s customer turns green", "%(number)s customers turn green", green),
+            ngettext("%(number)s turns green", "%(number)s turn green", green),
+        ),
+        (
+            none,
+            ngettext("%(number)s customer loses its colour", "%(number)s customers lose their colour", none),
+            ngettext("%(number)s loses its colour", "%(number)s lose their colour", none),
+        ),
+    )
+    said: list[str] = []
+    for number, first, next_one in clauses:
+        if number:
+            said.append((next_one if said else first) % {"number": whole(number)})
+    return _("%(clauses)s.") % {"clauses": pgettext("between clauses", ", ").join(said)}
+
+
+def _warned(forecast: LapseWarnings) -> str:
+    words = ngettext(
+        "%(after)s customer would have a lapse warning, now %(before)s.",
+        "%(after)s customers would have a lapse warning, now %(before)s.",
+        forecast.after.customers,
+    )
+    return words % {"after": whole(forecast.after.customers), "before": whole(forecast.before.customers)}
 
 
 def _joined(*sentences: str) -> str:
@@ -176,19 +244,40 @@ def _note(run: DryRun) -> str:
     return _joined(*said)
 
 
-# ── the matrix ───────────────────────────────────────────────────────────────
+# ── the matrices ─────────────────────────────────────────────────────────────
 
 
 def _matrix(run: DryRun) -> Matrix:
+    order = TIER_ORDER[cast(TierPolicy, run.sections[TierPolicy.section]).scheme]
     return matrix(
         {tiers: (cell.customers, cell.money) for tiers, cell in run.cells.items()},
         run.tiers_before,
         run.tiers_after,
         label=_tier,
-        kind=lambda before, after: _kind(run, before, after),
+        kind=direction(order),
         query=_query,
         foot="",
     )
+
+
+def _colours(colours: Colours) -> Matrix:
+    return matrix(
+        {pair: (cell.customers, cell.money) for pair, cell in colours.cells.items()},
+        BANDS,
+        BANDS,
+        label=lambda band: str(Band(band).label),
+        kind=direction(BANDS[:3]),
+        query=_query,
+        foot="",
+    )
+
+
+def _colours_note(run: DryRun) -> str:
+    """Where the two matrices speak of different days: who waits to fall has the weights of the old tier meanwhile."""
+    health = cast(HealthPolicy, run.sections[HealthPolicy.section])
+    if not (run.colours and health.tier_weights and run.at_once < run.moved):
+        return ""
+    return _("Colours are those of the next night: who falls later has the weights of the tier until then.")
 
 
 def _query(before: str | None, after: str | None) -> str:
@@ -197,13 +286,22 @@ def _query(before: str | None, after: str | None) -> str:
     return "&".join(asked) or "who=all"
 
 
-def _kind(run: DryRun, before: str, after: str) -> Kind:
-    if before == after:
-        return "stay"
-    order = TIER_ORDER[cast(TierPolicy, run.sections[TierPolicy.section]).scheme]
-    if before not in order or after not in order:
-        return "other"
-    return "up" if order.index(after) < order.index(before) else "down"
+# ── lapse warnings ───────────────────────────────────────────────────────────
+
+
+def _lapses(forecast: LapseWarnings, run: DryRun) -> Lapses:
+    if forecast.has_model:
+        then = f"lapse_from={forecast.warn_percent}"
+    else:
+        then = f"no_forecast=no_model&not_ordered_from={forecast.silent_since}&not_ordered_to={run.as_of}"
+    notes = []
+    if forecast.has_model:
+        notes.append(_("With last night's percents; once it is saved, the next night fits the model anew."))
+    else:
+        notes.append(_("There is no model yet: the days without an order decide."))
+    if forecast.needs_fit:
+        notes.append(_("What else the draft changes about the forecast shows only then."))
+    return Lapses(forecast, "warned=yes&closed=no", f"{then}&closed=no", _joined(*notes))
 
 
 # ── touches a week ───────────────────────────────────────────────────────────

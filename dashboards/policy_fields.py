@@ -7,9 +7,10 @@ one needs nothing here. A field of a shape that nobody here can draw raises Type
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -22,6 +23,7 @@ from pydantic.fields import FieldInfo
 from customers.models import TouchKind
 from dashboards.receipts import NAMES
 from followups.rules.policy import KINDS, Touch
+from health.rules.policy import HealthPolicy
 from segmentation.models import Tier
 from segmentation.rules.policy import SCHEMES, Scheme
 from segmentation.rules.tiers import TIER_ORDER
@@ -67,6 +69,7 @@ class Leaf:
     group_path: Path = ()
     beside: bool = False
     optional: bool = False
+    empty: str = ""  # what it means that nothing is there
 
     @property
     def name(self) -> str:
@@ -80,7 +83,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Adding:
-    """What can be added to a card: a touch of a tier, or weights for a tier."""
+    """What can be added to a card: a touch of a tier, or weights for a tier or a stage."""
 
     path: Path
     kind: Literal["touch", "parts"]
@@ -156,7 +159,7 @@ def cards(section: str, document: Document, *others: Document) -> list[Card]:
         elif get_origin(mapped) is tuple:
             more.extend(_touch_cards(path, values, document))
         elif _is_flat(mapped):
-            more.append(_parts_card(path, _title(name, info), mapped, values, document))
+            more.append(_parts_card(path, info, values, document))
         else:
             more.append(_keyed_card(path, _title(name, info), mapped, values))
     shown = [leaf for leaf in main if not leaf.beside]
@@ -233,6 +236,7 @@ def _leaves(path: Path, info: FieldInfo, values: Sequence[Any], document: Docume
         group=gettext(str(extra["group"])) if extra.get("group") else "",
         beside=bool(scheme) and scheme != scheme_of(document),
         optional=optional,
+        empty=gettext(str(extra["empty"])) if extra.get("empty") else "",
     )
 
 
@@ -306,18 +310,34 @@ def _touch_kind(touch: Any) -> str:
     return str(_mapping(touch).get("kind", ""))
 
 
-def _parts_card(path: Path, title: str, model: type[BaseModel], values: Sequence[Any], document: Document) -> Card:
-    now, beside = _tier_keys(values, document)
+def _parts_card(path: Path, info: FieldInfo, values: Sequence[Any], document: Document) -> Card:
+    """Weights of their own for single tiers or stages: a row for each that has some, and a choice of the others."""
+    model, keys = _mapped(info.annotation), get_args(info.annotation)[0]
+    beside: list[str]
+    words_of: Callable[[str], str]
+    if get_origin(keys) is Literal:
+        now, beside, words_of, add = list(get_args(keys)), [], partial(value_words, path), _("For a stage")
+    else:
+        (now, beside), words_of, add = _tier_keys(values, document), tier_words, _("For a tier")
     used = {str(key) for each in values for key in _mapping(each)}
     found = []
-    for tier in (*now, *beside):
-        if tier in used:
-            own = (*path, tier)
-            parts = tuple(_part(own, name, info) for name, info in model.model_fields.items())
-            found.append(Leaf(own, tier_words(tier), "parts", parts=parts, beside=tier in beside, optional=True))
-    rest = tuple((tier, tier_words(tier)) for tier in now if tier not in used)
-    adding = Adding(path, "parts", _("For a tier"), rest) if rest else None
-    return Card("c-" + "-".join(path), title, "", tuple(found), adding)
+    for key in (*now, *beside):
+        if key in used:
+            own = (*path, key)
+            parts = tuple(_part(own, name, part) for name, part in model.model_fields.items())
+            found.append(Leaf(own, words_of(key), "parts", parts=parts, beside=key in beside, optional=True))
+    rest = tuple((key, words_of(key)) for key in now if key not in used)
+    adding = Adding(path, "parts", add, rest) if rest else None
+    note = gettext(info.description) if info.description else ""
+    return Card("c-" + "-".join(path), _title(path[-1], info), note, tuple(found), adding)
+
+
+def starting_parts(document: Document, path: Path) -> Any:
+    """What weights of their own begin with: those of everybody."""
+    if path[0] == HealthPolicy.section:
+        indicators = _mapping(at(document, (HealthPolicy.section, "indicators")))
+        return {key: at(indicators, (key, "weight")) for key in NAMES}
+    return at(document, ("value", "weights"))
 
 
 def _part(path: Path, name: str, info: FieldInfo) -> Leaf:
@@ -352,6 +372,8 @@ def value_of(document: Document, leaf: Leaf) -> Any:
 
 def put(document: Document, leaf: Leaf, value: Any) -> Document:
     """A copy of the document in which the field has this value; None takes what is optional away."""
+    if value == value_of(document, leaf):
+        return document
     if leaf.kind != "touch":
         return documents.put(document, leaf.path, value)
     *tier, kind = leaf.path
@@ -447,7 +469,7 @@ def label(leaf: Leaf) -> str:
 def words(leaf: Leaf, value: Any) -> str:
     """A value as people say it: ¥10,000,000, 15%, every 2 weeks."""
     if value is None:
-        return "–"
+        return leaf.empty or "–"
     if leaf.kind == "touch":
         return interval_words(str(value))
     if leaf.kind == "parts":

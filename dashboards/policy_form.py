@@ -73,7 +73,7 @@ class Field:
 
     @property
     def is_short(self) -> bool:
-        return self.leaf.kind in {"whole", "decimal", "time"}
+        return self.leaf.kind in {"whole", "decimal", "time"} and not self.leaf.empty
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _field(leaf: Leaf, draft: Draft, change: Change | None, problems: tuple[str,
         "words": words(leaf, value),
         "was": "" if change is None else change.before_words,
         "problems": problems,
-        "is_new": change is not None and change.before is None,
+        "is_new": change is not None and change.before is None and not leaf.empty,
         "sign": sign,
         "unit": unit,
     }

@@ -1,4 +1,4 @@
-"""The customers behind a cell of a dry run: the list, its filters and its columns."""
+"""The customers behind a cell of a dry run, by tier or by colour: the lists, their filters and their columns."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from dashboards.dry_run import dry_run, tier_label
 from dashboards.matrix import NONE
 from dashboards.policy_draft import Draft, draft_of
 from dashboards.tier_words import because
+from health.models import Band
 from segmentation.models import Tier
 from segmentation.rules import tiers
 from segmentation.rules.policy import TierPolicy
@@ -28,7 +29,7 @@ from segmentation.rules.tiers import TIER_ORDER
 from tenants.filters import StrictFilterSet, members
 from tenants.http import TenantRequest
 from tenants.pages import ChoiceColumn, PageTable, PlainColumn, WordsColumn
-from tenants.templatetags.perennial import day, money
+from tenants.templatetags.perennial import day, health_mark, money
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,16 @@ class Move:
 
     after: str
     on: dt.date | None
+
+
+@dataclass(frozen=True)
+class Recolouring:
+    """One customer's colour and score (None: not enough data) in force and under the draft."""
+
+    before: str
+    score_before: int | None
+    after: str
+    score_after: int | None
 
 
 class Moves:
@@ -48,8 +59,16 @@ class Moves:
         self.rules = cast(TierPolicy, self.run.sections[TierPolicy.section])
 
     def ids(self, before: str, after: str, *, everybody: bool) -> list[int]:
-        """The customers of a cell, a row or a column; without either those who move, or everybody."""
-        found = self.run.outcome
+        """The customers of a cell, a row or a column of tiers; without either those who move, or everybody."""
+        return self._behind(self.run.outcome, before, after, everybody=everybody)
+
+    def recoloured(self, before: str, after: str, *, everybody: bool) -> list[int]:
+        """The same of colours; nobody where the draft says nothing else about them."""
+        colours = self.run.colours
+        return self._behind(colours.outcome, before, after, everybody=everybody) if colours else []
+
+    @staticmethod
+    def _behind(found: pl.DataFrame, before: str, after: str, *, everybody: bool) -> list[int]:
         for column, asked in (("before", before), ("after", after)):
             if asked:
                 found = found.filter(pl.col(column) == ("" if asked == NONE else asked))
@@ -64,6 +83,14 @@ class Moves:
             "customer_id", "after", pl.when(waits).then(pl.col("falls_on")).otherwise(pl.lit(None, dtype=pl.Date))
         )
         return {customer: Move(after, on) for customer, after, on in rows.iter_rows()}
+
+    @cached_property
+    def colours(self) -> dict[int, Recolouring]:
+        """By customer; empty where the draft says nothing else about colours."""
+        if self.run.colours is None:
+            return {}
+        rows = self.run.colours.outcome.select("customer_id", "before", "score_before", "after", "score_after")
+        return {customer: Recolouring(*told) for customer, *told in rows.iter_rows()}
 
     @cached_property
     def _facts(self) -> dict[int, tuple[dict[str, Any] | None, str | None]]:
@@ -142,32 +169,40 @@ class MoveFilter(StrictFilterSet):
     def filter_queryset(self, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
         rows: QuerySet[Customer] = super().filter_queryset(queryset)
         asked = self.form.cleaned_data
-        ids = moves_of(cast(TenantRequest, self.request)).ids(
-            asked["before"], asked["after"], everybody=asked["who"] == "all"
-        )
-        return rows.filter(pk__in=ids)
+        return rows.filter(pk__in=self.behind(asked["before"], asked["after"], everybody=asked["who"] == "all"))
+
+    def behind(self, before: str, after: str, *, everybody: bool) -> list[int]:
+        """Ids of the customers of a cell, a row or a column."""
+        return moves_of(cast(TenantRequest, self.request)).ids(before, after, everybody=everybody)
 
 
-class MoveTable(PageTable):
-    """Customers of a dry run: their tier now and then, from when, their money, whose they are, and why."""
+class ColourFilter(MoveFilter):
+    """The same of the matrix of colours."""
+
+    before = filters.ChoiceFilter(method="keep", choices=Band.choices, label=_("Health now"), empty_label=_("All"))
+    after = filters.ChoiceFilter(method="keep", choices=Band.choices, label=_("Health then"), empty_label=_("All"))
+    who = filters.ChoiceFilter(
+        method="keep", choices=[("all", _("Everybody"))], label=_("Who"), empty_label=_("Who changes colour")
+    )
+
+    class Meta(MoveFilter.Meta):
+        pass
+
+    def behind(self, before: str, after: str, *, everybody: bool) -> list[int]:
+        return moves_of(cast(TenantRequest, self.request)).recoloured(before, after, everybody=everybody)
+
+
+class CellTable(PageTable):
+    """Customers behind a cell: who, with what money, and whose."""
 
     name = PlainColumn(verbose_name=gettext_lazy("Customer"), order_by=("search_name",))
-    tier = ChoiceColumn(Tier.choices, verbose_name=gettext_lazy("Tier now"))
-    after = PlainColumn(verbose_name=gettext_lazy("Tier then"), orderable=False, empty_values=())
-    on = PlainColumn(verbose_name=gettext_lazy("When"), orderable=False, empty_values=())
     money_12m = WordsColumn(money, verbose_name=gettext_lazy("Net money"))
     owner_a = PlainColumn(verbose_name=gettext_lazy("A owner"), order_by=("owner_a.user.name",))
-    why = PlainColumn(
-        verbose_name=gettext_lazy("Why"), orderable=False, empty_values=(), attrs={"td": {"class": "wrap why"}}
-    )
 
     fixed = ("name",)
 
     class Meta(PageTable.Meta):
         pass
-
-    def _move(self, record: Any) -> Move:
-        return moves_of(self.request).by_id[record.pk]
 
     def render_name(self, record: Any) -> str:
         address = reverse("customer", kwargs={"tenant": self.request.tenant.slug, "pk": record.pk})
@@ -175,6 +210,23 @@ class MoveTable(PageTable):
 
     def value_name(self, record: Any) -> str:
         return str(record.name)
+
+
+class MoveTable(CellTable):
+    """Customers of a dry run: their tier now and then, from when, their money, whose they are, and why."""
+
+    tier = ChoiceColumn(Tier.choices, verbose_name=gettext_lazy("Tier now"))
+    after = PlainColumn(verbose_name=gettext_lazy("Tier then"), orderable=False, empty_values=())
+    on = PlainColumn(verbose_name=gettext_lazy("When"), orderable=False, empty_values=())
+    why = PlainColumn(
+        verbose_name=gettext_lazy("Why"), orderable=False, empty_values=(), attrs={"td": {"class": "wrap why"}}
+    )
+
+    class Meta(PageTable.Meta):
+        sequence = ("name", "tier", "after", "on", "money_12m", "owner_a", "why")
+
+    def _move(self, record: Any) -> Move:
+        return moves_of(self.request).by_id[record.pk]
 
     def render_after(self, record: Any) -> str:
         after = self._move(record).after
@@ -199,3 +251,37 @@ class MoveTable(PageTable):
 
     def value_why(self, record: Any) -> str:
         return self.render_why(record)
+
+
+class ColourTable(CellTable):
+    """Customers of a dry run: colour and score now and then, their money, whose they are, and their tier."""
+
+    before = PlainColumn(verbose_name=gettext_lazy("Health now"), orderable=False, empty_values=())
+    after = PlainColumn(verbose_name=gettext_lazy("Health then"), orderable=False, empty_values=())
+    tier = ChoiceColumn(Tier.choices, verbose_name=gettext_lazy("Tier"))
+
+    class Meta(PageTable.Meta):
+        sequence = ("name", "before", "after", "money_12m", "owner_a", "tier")
+
+    def _told(self, record: Any) -> Recolouring:
+        return moves_of(self.request).colours[record.pk]
+
+    def render_before(self, record: Any) -> str:
+        told = self._told(record)
+        return health_mark(told.before, told.score_before)
+
+    def value_before(self, record: Any) -> str:
+        told = self._told(record)
+        return _health_words(told.before, told.score_before)
+
+    def render_after(self, record: Any) -> str:
+        told = self._told(record)
+        return health_mark(told.after, told.score_after)
+
+    def value_after(self, record: Any) -> str:
+        told = self._told(record)
+        return _health_words(told.after, told.score_after)
+
+
+def _health_words(band: str, score: int | None) -> str:
+    return str(Band(band).label) if score is None else f"{Band(band).label} {score}"

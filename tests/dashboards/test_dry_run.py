@@ -17,8 +17,12 @@ from hypothesis import strategies as st
 
 from customers.models import Customer
 from dashboards import dry_run as engine
-from dashboards.dry_run import Cell, DryRun, alternatives, apportioned, dry_run, moved_customers, weekly_touches
+from dashboards.dry_run import DryRun, alternatives, apportioned, dry_run, moved_customers, weekly_touches
+from dashboards.matrix import Cell
 from followups.rules.policy import CadencePolicy
+from health import nightly as scoring
+from health.models import HealthScore, LapseForecast
+from health.rules.policy import KEYS
 from segmentation.models import Standing, TierPin
 from segmentation.rules import tiers
 from segmentation.rules.policy import TierPolicy
@@ -222,6 +226,177 @@ def test_night_after_night_ends_where_the_dry_run_says(
     for later in range(grace + 1):
         standing = tiers.settle(standing, rules, TODAY + dt.timedelta(later)).select(standing.columns)
     assert standing["tier"].to_list() == shown["tier"].to_list()
+
+
+# ── who changes colour ──────────────────────────────────────────────────────
+
+SILENCES = (1, 20, 45, 55, 65, 80, 120, 250)
+
+
+@pytest.fixture
+def regulars(cast: Cast, ordered: Ordered, night: Night) -> list[Customer]:
+    """Customers who ordered every 30 days until so many days ago, the later the more, and a newcomer; scored."""
+    found = [ordered(*range(silent, 800, 30), money=1000 - silent, name=f"C{silent}") for silent in SILENCES]
+    found.append(ordered(3, money=50, name="newcomer"))
+    night()
+    with tenant_scope(cast.tenant):
+        scoring.run(TODAY)
+    return found
+
+
+def colours_in_force(tenant: Tenant) -> dict[int, str]:
+    with tenant_scope(tenant):
+        return dict(HealthScore.objects.values_list("customer_id", "band"))
+
+
+def told(run: DryRun, column: str) -> dict[int, str]:
+    assert run.colours is not None
+    return dict(run.colours.outcome.select("customer_id", column).iter_rows())
+
+
+def weights(**own: int) -> dict[str, int]:
+    return dict.fromkeys(KEYS, 0) | own
+
+
+def test_says_nothing_of_colours_when_the_draft_says_nothing_of_health(scope: Tenant, regulars: list[Customer]) -> None:
+    assert tried(complete_document(active_policy())).colours is None
+    assert tried(draft(("tiers.silver_best", 60), ("cadence.weekly_capacity", 3))).colours is None
+
+
+def test_counts_who_changes_colour_with_their_money(scope: Tenant, regulars: list[Customer]) -> None:
+    now = colours_in_force(scope)
+    assert set(now.values()) == {"green", "yellow", "red", "none"}
+    run = tried(draft(("health.yellow", 99), ("health.green", 100)))
+    assert run.colours is not None
+    found = {place: cell.customers for place, cell in run.colours.cells.items()}
+    assert sum(n for (before, _after), n in found.items() if before == "green") == list(now.values()).count("green")
+    assert (
+        found["yellow", "red"]
+        == list(now.values()).count("yellow")
+        == run.colours.turned("red") - found.get(("green", "red"), 0)
+    )
+    assert found["none", "none"] == 1
+    assert run.colours.changed == sum(n for (before, after), n in found.items() if before != after) > 2
+    assert told(run, "before") == now
+    assert sum(run.colours.cells.values(), Cell()) == run.total  # the same customers, the same money
+    assert run.moved == 0
+
+
+def test_shows_the_scores_behind_the_colours(scope: Tenant, regulars: list[Customer]) -> None:
+    run = tried(draft(("health.green", 100)))
+    assert told(run, "score_before") == told(run, "score_after")
+    assert dict(HealthScore.objects.values_list("customer_id", "score")) == told(run, "score_before")
+
+
+OF_HEALTH = {
+    "bands": draft(("health.yellow", 60), ("health.green", 95)),
+    "weight": draft(("health.indicators.order_stability.weight", 100)),
+    "line": draft(("health.indicators.order_frequency.line", [[0, 100], [1, 0]])),
+    "unknown points": draft(("health.indicators.advocacy.unknown_points", 0), ("health.indicators.satisfaction.unknown_points", 0)),
+    "minimum": draft(("health.minimum_known", 4)),
+    "spend window": draft(("health.spend_days", 30), ("health.spend_before_days", 90)),
+    "gaps": draft(("health.frequency_orders", 27)),
+    "tier": draft(("health.tier_weights", {"gold": weights(order_stability=100)}), ("tiers.gold_money_best", 100),
+                  ("tiers.gold_recency_best", 100)),
+    "tier that falls": draft(("health.tier_weights", {"bronze": weights(spend_trend=100), "silver": weights(order_stability=1)}),
+                             ("tiers.silver_best", 1)),
+    "stage": draft(("health.stage_weights", {"lapsed": weights(order_stability=100)}), ("tiers.lapsed_days", 50)),
+    "another scheme": draft(("health.tier_weights", {"regular": weights(order_stability=100)}), pack="wholesale"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("document", OF_HEALTH.values(), ids=OF_HEALTH)
+def test_saving_then_gives_the_colours_that_were_shown(
+    cast: Cast, regulars: list[Customer], night: Night, document: dict[str, Any]
+) -> None:
+    with tenant_scope(cast.tenant):
+        run = tried(document)
+        assert run.colours is not None
+        assert run.colours.changed > 0
+        assert told(run, "before") == colours_in_force(cast.tenant)
+        save_policy(document, pack=document["tiers"]["scheme"])
+    night()
+    with tenant_scope(cast.tenant):
+        scoring.run(TODAY)
+    assert colours_in_force(cast.tenant) == told(run, "after")
+
+
+def test_tiers_and_stages_change_colours_where_they_have_weights_of_their_own(
+    scope: Tenant, regulars: list[Customer], night: Night
+) -> None:
+    own = draft(("health.tier_weights", {"gold": weights(order_stability=100)}))
+    save_policy(own, pack="callback")
+    run = tried(put(put(own, ("tiers", "gold_money_best"), 100), ("tiers", "gold_recency_best"), 100))
+    assert run.colours is not None
+    assert run.colours.changed > 0
+
+
+def test_reads_what_both_look_at_once(scope: Tenant, regulars: list[Customer]) -> None:
+    def statements(*changes: tuple[str, Any]) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            tried(draft(*changes))
+        found = [query["sql"] for query in captured]
+        assert not [sql for sql in found if sql.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE", "CREATE"))]
+        return len([sql for sql in found if sql.startswith(("COPY", "SELECT")) and "set_config" not in sql])
+
+    without, alike = statements(), statements(("health.green", 100))
+    assert alike > without
+    assert statements(("health.green", 100), ("health.spend_days", 30)) == alike + 1  # money of other windows
+    assert statements(("health.gaps", 4), ("health.repeated_questions", 4)) == alike  # rules about what is read anyway
+
+
+# ── who would be warned ─────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def forecast(scope: Tenant, ten: list[Customer]) -> list[Customer]:
+    """Percents of 10, 20, … of eight customers, warned from 50; one who has lapsed, one of whom nothing is known."""
+    for place, customer in enumerate(ten[:8], start=1):
+        LapseForecast.objects.create(
+            customer=customer, percent=10 * place, is_warned=place >= 5, money_at_risk=Decimal(place), policy_version=1
+        )
+    LapseForecast.objects.create(customer=ten[8], code="lapsed", policy_version=1)
+    return ten
+
+
+def test_counts_who_would_be_warned_from_another_percent(scope: Tenant, forecast: list[Customer]) -> None:
+    run = tried(draft(("forecast.warn_percent", 30)))
+    assert run.forecast is not None
+    assert run.forecast.before == Cell(4, Decimal(5 + 6 + 7 + 8))
+    assert run.forecast.after == Cell(6, Decimal(3 + 4 + 5 + 6 + 7 + 8))
+    assert (run.forecast.has_model, run.forecast.needs_fit) == (True, False)
+    assert run.colours is None
+
+
+def test_says_which_changes_need_a_model_fitted_anew(scope: Tenant, forecast: list[Customer]) -> None:
+    run = tried(draft(("forecast.horizon_days", 60)))
+    assert run.forecast is not None
+    assert (run.forecast.before, run.forecast.needs_fit) == (run.forecast.after, True)
+
+
+def test_says_nothing_of_warnings_when_the_draft_or_the_night_says_nothing(scope: Tenant, ten: list[Customer]) -> None:
+    assert tried(draft(("forecast.warn_percent", 30))).forecast is None  # no night has forecast yet
+    LapseForecast.objects.create(customer=ten[0], percent=40, policy_version=1)
+    assert tried(draft(("health.green", 75))).forecast is None
+
+
+def test_leaves_closed_customers_out_of_the_warnings(scope: Tenant, forecast: list[Customer]) -> None:
+    Customer.objects.filter(pk=forecast[7].pk).update(closed_on=TODAY)
+    run = tried(draft(("forecast.warn_percent", 70)))
+    assert run.forecast is not None
+    assert (run.forecast.before.customers, run.forecast.after.customers) == (3, 1)
+
+
+def test_without_a_model_the_days_of_silence_decide(scope: Tenant, ten: list[Customer]) -> None:
+    for days, customer in zip((59, 60, 61, 100), ten, strict=False):
+        said = {"last_order_on": str(TODAY - dt.timedelta(days))}
+        LapseForecast.objects.create(
+            customer=customer, code="no_model", facts=said, is_warned=days > 60, policy_version=1
+        )
+    run = tried(draft(("forecast.silence_days", 59), ("forecast.warn_percent", 1)))
+    assert run.forecast is not None
+    assert (run.forecast.before.customers, run.forecast.after.customers) == (2, 3)
+    assert (run.forecast.has_model, run.forecast.needs_fit) == (False, False)
 
 
 # ── it never writes ─────────────────────────────────────────────────────────

@@ -20,6 +20,7 @@ from dashboards.policy_fields import (
     leaves,
     number_of,
     put,
+    starting_parts,
     touch_of,
     value_of,
     words,
@@ -27,6 +28,7 @@ from dashboards.policy_fields import (
 from followups.rules.policy import PERIOD_DAYS, Touch
 from tenants.policies import check_document, pack_document
 from tenants.policy_words import register, registered
+from tenants.rules import documents
 from tenants.rules.documents import differences
 from tenants.rules.sections import PACKS, PolicySection
 
@@ -45,7 +47,7 @@ def test_every_value_of_a_document_is_a_field(pack):
     document = pack_document(pack)
     known = leaves(document)
     shown = {leaf.path[:-1] if leaf.kind == "touch" else leaf.path for leaf in known.values()}
-    assert [path for path in values(document) if path not in shown and path != ("value", "tier_weights")] == []
+    assert [path for path in values(document) if path not in shown] == []
 
 
 @pytest.mark.parametrize("pack", PACKS)
@@ -157,3 +159,42 @@ def test_reads_any_text_as_a_number_or_leaves_it_as_it_is(text):
     found = number_of(text)
     assert found == text or isinstance(found, int | float)
     assert found in {0, float("inf")} or found == found  # never NaN
+
+
+# ── weights for single tiers and stages, points while unknown ────────────────
+
+
+def card(document, name):
+    return next(each for each in cards("health", document) if each.id == f"c-health-{name}")
+
+
+def test_offers_the_tiers_of_the_scheme_and_the_stages_in_the_order_of_a_customers_life():
+    document = pack_document("callback")
+    assert [code for code, _words in card(document, "tier_weights").adding.choices] == ["gold", "silver", "bronze"]
+    assert card(document, "stage_weights").adding.choices == (
+        ("new", "New"), ("active", "Active"), ("lapsed", "Lapsed"), ("won_back", "Won back"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "code"), [("tier_weights", "gold"), ("stage_weights", "lapsed")])
+def test_weights_of_their_own_begin_with_those_of_everybody_and_can_go_again(name, code):
+    document = pack_document("callback")
+    path = ("health", name)
+    own = starting_parts(document, path)
+    assert list(own) == list(document["health"]["indicators"])
+    changed = documents.put(document, (*path, code), own)
+    assert check_document(changed) == []
+    (leaf,) = card(changed, name).leaves
+    assert [part.path[-1] for part in leaf.parts] == list(own)
+    assert words(leaf, value_of(changed, leaf)).startswith("Order frequency 15, Order stability 6, ")
+    assert code not in dict(card(changed, name).adding.choices)
+    assert differences(put(changed, leaf, None), document) == []
+
+
+def test_says_what_empty_points_mean():
+    document = pack_document("callback")
+    leaf = leaves(document)[("health", "indicators", "advocacy", "unknown_points")]
+    assert (leaf.kind, leaf.optional, words(leaf, None), words(leaf, 40)) == ("whole", True, "left out", "40")
+    changed = put(document, leaf, 40)
+    assert check_document(changed) == []
+    assert differences(put(changed, leaf, None), document) == []
