@@ -88,6 +88,7 @@ class TalkFact:
     answered: bool | None
     solved: bool | None
     note: str
+    about_competitor: bool = False
     number: str = ""
 
 
@@ -103,6 +104,20 @@ class ComplaintFact:
     text: str
     solved_at: dt.datetime | None
     first_time: bool | None
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFact:
+    """An answer to a survey, "nps" (0 to 10) or "csat" (1 to 5); `contact` is the person's number."""
+
+    customer: str
+    contact: str | None
+    kind: str
+    score: int
+    at: dt.datetime
+    text: str
+    complaint: str = ""  # the number of the one whose solution was asked about
     number: str = ""
 
 
@@ -127,6 +142,7 @@ class History:
     orders: tuple[OrderFact, ...]
     talks: tuple[TalkFact, ...]
     complaints: tuple[ComplaintFact, ...]
+    answers: tuple[AnswerFact, ...]
     evidence: tuple[EvidenceFact, ...]
 
     def digest(self) -> str:
@@ -138,5 +154,5 @@ class History:
 
     def _facts(self) -> Iterator[object]:
         yield self.firm, self.today
-        for facts in (self.customers, self.orders, self.talks, self.complaints, self.evidence):
+        for facts in (self.customers, self.orders, self.talks, self.complaints, self.answers, self.evidence):
             yield from facts

@@ -102,6 +102,9 @@ class Words:
     evidence: Mapping[str, tuple[str, ...]]  # kind: what happened
     pin_reason: str  # why a growing customer's tier is fixed
     causes: tuple[str, ...]  # why an alert was what it was
+    rivals: tuple[str, ...]  # the customer's word when it looks at somebody else's offer
+    answers: Mapping[str, tuple[str, ...]]  # "good", "middling", "bad": own words in a survey
+    views: Mapping[str, tuple[tuple[str, str], ...]]  # colour: reason and words of a person's own view
 
 
 @dataclass(frozen=True)

@@ -263,6 +263,21 @@ WORDS: Final = Words(
     },
     pin_reason="年框刚签，按战略客户服务半年再看",
     causes=("春节停工", "工程延期", "价格", "已转向别家", "换了采购人员"),
+    rivals=(
+        "问别家同款报价，说便宜百分之四",
+        "竞争厂家送了样板，想让我们也报价",
+        "听说隔壁店换了供应商，问我们能不能降价",
+    ),
+    answers={
+        "good": ("送货准时，服务到位", "合作多年，很放心", "新品推荐得准", "问题当天就解决"),
+        "middling": ("产品可以，回复慢了点", "价格一般，服务还行", "偶尔缺货"),
+        "bad": ("破损问题一直没解决", "没人主动联系我们", "换货拖了两周", "价格没有优势了"),
+    },
+    views={
+        "green": (("project", "新楼盘年底开工，要大单"), ("own_business", "搬仓库，下月恢复正常")),
+        "yellow": (("price", "谈价两次都没成"), ("delivery", "对送货时间有意见")),
+        "red": (("competitor", "新来的采购带着自己的供应商"), ("quality", "破损的退款还没到账，很不满")),
+    },
 )
 
 HENGTAI: Final = Firm(
@@ -303,6 +318,7 @@ HENGTAI: Final = Firm(
                 "cross_sell": {"level": "product", "minimum_followed": 12},
             },
         ),
+        PolicyStep("流失的客户不多：概率到 30% 就预警", {"forecast": {"warn_percent": 30}}),
         PolicyStep(
             "普通客户也要有人联系：每季度一次轻触达",
             {

@@ -7,15 +7,18 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
+from config.demo.answers import answers
 from config.demo.evidence import evidence, with_potential
-from config.demo.facts import ComplaintFact, ContactFact, CustomerFact, History, OrderFact, TalkFact
+from config.demo.facts import AnswerFact, ComplaintFact, ContactFact, CustomerFact, History, OrderFact, TalkFact
 from config.demo.firm import Company, Firm, Person, dice
 from config.demo.orders import SHOP, SOURCE, Buyer, buy
 from config.demo.shapes import HISTORY_DAYS, SHAPES, Shape
 from config.demo.talks import Party, talk
 from tenants.permissions import Role
+
+Said = TypeVar("Said", TalkFact, AnswerFact)
 
 _FIRST_CUSTOMER: Final = 20_101
 _FIRST_ORDER: Final = 61_001
@@ -49,13 +52,15 @@ def write_history(firm: Firm, today: dt.date) -> History:
         orders += bought
         talks += said
         complaints += wrong
+    numbered_talks, numbered_complaints = _numbered(talks, "T"), _numbered_complaints(complaints)
     return History(
         firm=firm.slug,
         today=today,
         customers=tuple(customers),
         orders=_numbered_orders(firm, orders),
-        talks=_numbered(talks, "T"),
-        complaints=_numbered_complaints(complaints),
+        talks=numbered_talks,
+        complaints=numbered_complaints,
+        answers=_numbered(list(answers(firm, customers, numbered_talks, numbered_complaints, today)), "S"),
         evidence=tuple(evidence(firm, customers, sorted(orders, key=lambda order: order.placed_at), today)),
     )
 
@@ -200,9 +205,9 @@ def _numbered_orders(firm: Firm, orders: list[OrderFact]) -> tuple[OrderFact, ..
     return tuple(numbered)
 
 
-def _numbered(talks: list[TalkFact], prefix: str) -> tuple[TalkFact, ...]:
-    talks.sort(key=lambda said: (said.at, said.customer))
-    return tuple(replace(said, number=f"{prefix}{number:06}") for number, said in enumerate(talks, start=1))
+def _numbered(said: list[Said], prefix: str) -> tuple[Said, ...]:
+    said.sort(key=lambda fact: (fact.at, fact.customer))
+    return tuple(replace(fact, number=f"{prefix}{number:06}") for number, fact in enumerate(said, start=1))
 
 
 def _numbered_complaints(complaints: list[ComplaintFact]) -> tuple[ComplaintFact, ...]:

@@ -26,6 +26,7 @@ from customers.models import (
     Order,
     OrderLine,
     Product,
+    SurveyResponse,
     Tag,
 )
 from customers.rules.orders import (
@@ -77,6 +78,7 @@ _TALKS: Final = {
     "topic": pl.String,
     "answered": pl.Boolean,
     "solved": pl.Boolean,
+    "about_competitor": pl.Boolean,
     "note": pl.String,
 }
 
@@ -110,6 +112,7 @@ def load_history(firm: Firm, history: History, members: Mapping[str, Member]) ->
     _load_orders(firm, history, customers)
     _load_complaints(history, customers)
     _load_talks(history, customers, contacts, members)
+    _load_answers(history, customers, contacts)
     _load_evidence(history, customers, members)
 
 
@@ -270,12 +273,31 @@ def _load_talks(
                 fact.topic,
                 fact.answered,
                 fact.solved,
+                fact.about_competitor,
                 fact.note,
             )
             for fact in history.talks
         ),
     )
     insert_frame(Interaction, talks, constants={"source": CRM} | _now())
+
+
+def _load_answers(history: History, customers: Mapping[str, int], contacts: Mapping[str, int]) -> None:
+    complaints = dict(Complaint.objects.filter(source=CRM).values_list("external_id", "pk"))
+    SurveyResponse.objects.bulk_create(
+        SurveyResponse(
+            customer_id=customers[fact.customer],
+            contact_id=contacts[fact.contact] if fact.contact else None,
+            complaint_id=complaints[fact.complaint] if fact.complaint else None,
+            source=CRM,
+            external_id=fact.number,
+            kind=fact.kind,
+            score=fact.score,
+            at=fact.at,
+            text=fact.text,
+        )
+        for fact in history.answers
+    )
 
 
 def _load_evidence(history: History, customers: Mapping[str, int], members: Mapping[str, Member]) -> None:

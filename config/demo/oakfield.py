@@ -277,6 +277,24 @@ WORDS: Final = Words(
         "cluster": ("Four shops in the same street followed.", "Leads the local retail association."),
     },
     causes=("Season", "Refurbishment", "Price", "Went to another supplier", "New buyer"),
+    rivals=(
+        "Asked us to match another supplier's mugs",
+        "Had a rival's samples on the counter",
+        "Says the others deliver free from 150",
+    ),
+    answers={
+        "good": ("Always on time, lovely people", "The new lines sell themselves", "Sorted the same day"),
+        "middling": ("Good range, slow answers", "Fine, a bit dear on carriage", "Sometimes out of stock"),
+        "bad": ("Nobody calls any more", "Third broken delivery", "Waited two weeks for a replacement"),
+    },
+    views={
+        "green": (
+            ("project", "opens a second shop in spring, big order to come"),
+            ("own_business", "moved shops, back next month"),
+        ),
+        "yellow": (("price", "price talk failed twice"), ("delivery", "unhappy with the delivery days")),
+        "red": (("competitor", "new buyer brings her own supplier"), ("quality", "hurt by the open credit note")),
+    },
 )
 
 OAKFIELD: Final = Firm(
@@ -314,6 +332,7 @@ OAKFIELD: Final = Firm(
             "Autumn fair: keep more shops in silver; rules between single articles",
             {"tiers": {"silver_best": 45}, "cross_sell": {"level": "product", "minimum_followed": 12}},
         ),
+        PolicyStep("Few of our shops lapse: warn from 30 % on", {"forecast": {"warn_percent": 30}}),
     ),
     prefixes={"customer": "OAK", "order": "", "shop": "W", "credit": "CR", "shop_customer": "web-"},
     foreign=Foreign("Ireland", "EUR", "0.8565"),

@@ -39,16 +39,18 @@ class Shape:
     answers: float = 0.88  # share of our calls that are answered
     deaf: int = 0  # the last so many were not
     late_days: tuple[int, int] = (-6, 8)  # of payments
+    content: float = 8.4  # with us, 0 to 10
+    rivals: float = 0.02  # share of its calls about somebody else's offer, in the last months
 
 
 SHAPES: Final[tuple[Shape, ...]] = (
-    Shape("steady", 54),
-    Shape("irregular", 36, gap=(16, 46), jitter=0.8, size=0.7, changing=150, answers=0.8),
-    Shape("seasonal", 34, gap=(12, 30), season=2.2),
-    Shape("growing", 20, gap=(20, 48), speed=1.9, size=1.9, changing=420, widening=True, answers=0.95),
+    Shape("steady", 38),
+    Shape("irregular", 26, gap=(16, 46), jitter=0.8, size=0.7, changing=150, answers=0.8, content=7.6),
+    Shape("seasonal", 26, gap=(12, 30), season=2.2),
+    Shape("growing", 20, gap=(20, 48), speed=1.9, size=1.9, changing=420, widening=True, answers=0.95, content=9.1),
     Shape(
         "fading",
-        34,
+        26,
         gap=(10, 26),
         speed=0.3,
         size=0.35,
@@ -57,17 +59,35 @@ SHAPES: Final[tuple[Shape, ...]] = (
         answers=0.6,
         deaf=1,
         late_days=(2, 25),
+        content=6.6,
+        rivals=0.2,
     ),
-    Shape("silent", 26, gap=(12, 34), ended=(32, 170), answers=0.7, deaf=3, late_days=(0, 30)),
     Shape(
-        "complaining", 16, gap=(10, 26), speed=0.55, size=0.6, changing=130, complaints=(4, 8), unsolved=2, answers=0.8
+        "silent", 26, gap=(12, 34), ended=(32, 170), answers=0.7, deaf=3, late_days=(0, 30), content=6.0, rivals=0.25
     ),
-    Shape("new", 18, gap=(8, 24), began=(2, 75), most_orders=4, complaints=(0, 0)),
-    Shape("one_off", 16, began=(95, 700), most_orders=1, complaints=(0, 0), answers=0.4, deaf=2),
-    Shape("returning", 12, gap=(12, 28), credit_share=0.24, complaints=(1, 3), late_days=(0, 20)),
-    Shape("covered", 14, gap=(14, 40)),
-    Shape("closed", 8, gap=(14, 40), ended=(150, 420), size=0.6, complaints=(0, 2)),
-    Shape("never", 12, most_orders=0, complaints=(0, 0), answers=0.5),
+    Shape(
+        "complaining",
+        16,
+        gap=(10, 26),
+        speed=0.55,
+        size=0.6,
+        changing=130,
+        complaints=(4, 8),
+        unsolved=2,
+        answers=0.8,
+        content=5.2,
+        rivals=0.12,
+    ),
+    Shape("rare", 34, gap=(70, 200), jitter=0.5, size=0.9, content=7.8),
+    Shape("gone", 18, gap=(14, 40), ended=(171, 640), answers=0.3, deaf=3, late_days=(0, 30), content=5.8),
+    Shape("new", 18, gap=(8, 24), began=(2, 75), most_orders=4, complaints=(0, 0), content=8.8),
+    Shape("one_off", 12, began=(95, 700), most_orders=1, complaints=(0, 0), answers=0.4, deaf=2, content=6.8),
+    Shape(
+        "returning", 12, gap=(12, 28), credit_share=0.24, complaints=(1, 3), late_days=(0, 20), content=6.9, rivals=0.1
+    ),
+    Shape("covered", 10, gap=(14, 40), content=8.0),
+    Shape("closed", 8, gap=(14, 40), ended=(150, 420), size=0.6, complaints=(0, 2), content=6.0),
+    Shape("never", 10, most_orders=0, complaints=(0, 0), answers=0.5, content=7.0),
 )
 
 

@@ -17,6 +17,7 @@ _KINDS: Final = {"light_touch": 70, "deep_talk": 16, "message": 8, "report": 4, 
 _INBOUND_SHARE: Final = 0.27
 _NOTED_SHARE: Final = 0.75  # of talks; the others are logged without a word
 _COVER_SHARE: Final = 0.15  # of talks, by the B owner
+_RIVALS_DAYS: Final = 200  # before, nobody looked elsewhere
 _PROSPECT_DAYS: Final = 300  # how long somebody who never ordered is remembered
 
 
@@ -56,15 +57,18 @@ def _routine(firm: Firm, party: Party, orders: Sequence[OrderFact], last: dt.dat
     talks, day = [], first + dt.timedelta(days=rng.randrange(max(1, round(party.gap))))
     while day <= end:
         at = moment(firm, working_day(firm, day, last), rng)
-        talks.append(_routine_talk(firm, party, at, rng))
+        talks.append(_routine_talk(firm, party, at, last, rng))
         day += dt.timedelta(days=max(2, round(rng.gauss(party.gap, party.gap / 3))))
     return talks
 
 
-def _routine_talk(firm: Firm, party: Party, at: dt.datetime, rng: Random) -> TalkFact:
+def _routine_talk(firm: Firm, party: Party, at: dt.datetime, last: dt.date, rng: Random) -> TalkFact:
     topic: Topic = rng.choice(firm.words.topics)
     base = _by_somebody(firm, party, at, rng)
     if rng.random() < _INBOUND_SHARE:
+        if (last - at.date()).days < _RIVALS_DAYS and rng.random() < party.shape.rivals:
+            note = rng.choice(firm.words.rivals)
+            return replace(base, direction="inbound", topic=topic.name, note=note, about_competitor=True)
         note = rng.choice(topic.inbound) if rng.random() < _NOTED_SHARE else ""
         return replace(base, direction="inbound", topic=topic.name, note=note)
     kind = rng.choices(list(_KINDS), list(_KINDS.values()))[0]

@@ -19,6 +19,7 @@ from config.night import run_night
 from customers.models import Customer, ExternalId, Interaction, TouchKind
 from followups.models import FollowUp
 from followups.reasons import MANUAL, SIGNAL, SnoozeReason
+from health.models import Band, HealthScore, Pulse
 from risk.models import Alert
 from segmentation.rules.policy import TierPolicy
 from segmentation.rules.tiers import TIER_ORDER
@@ -28,7 +29,7 @@ from tenants.models import Event, Member, Run
 from tenants.permissions import Role
 from tenants.policies import active_policy
 
-NIGHTS_AGO: Final = (63, 49, 35, 21, 14, 7, 2, 0)
+NIGHTS_AGO: Final = (84, 70, 56, 42, 28, 21, 14, 7, 2, 0)
 """Days before today as of which a night has passed: weeks first, then days, so that today's queue is fresh."""
 
 _DONE_SHARE: Final = 0.8  # of the follow-ups that were due between two nights
@@ -39,6 +40,9 @@ _DONE_SHARE_AT_LAST: Final = 0.5
 _JUDGED_SHARE: Final = 0.15  # of alerts that a person closes in a week
 _PROMISED_IN_DAYS: Final = (-1, 0, 0, 1)  # per account manager, from today
 _PINNED_DAYS: Final = 180
+_VIEWED_SHARE: Final = 0.12  # of scored customers, on whom somebody has a view
+_OTHERWISE_SHARE: Final = 0.5  # of these, not the score's
+_VIEWED_DAYS: Final = 24
 _IN_TOUCH: Final = frozenset({"steady", "seasonal", "growing", "complaining", "returning"})
 
 _ANSWERS: Final = {shape.name: shape.answers for shape in SHAPES}
@@ -73,6 +77,7 @@ def let_weeks_pass(firm: Firm, history: History, members: Mapping[str, Member]) 
     _promise(place, history.today)
     _pin_a_tier(place, history.today)
     _run(history.today)
+    _view(place, history.today)
 
 
 def _run(as_of: dt.date) -> None:
@@ -192,6 +197,34 @@ def _pin_a_tier(place: _Place, today: dt.date) -> None:
         lead = place.members[place.firm.staff(Role.TEAM_LEAD)[0].email]
         until = today + dt.timedelta(days=_PINNED_DAYS)
         pin_tier(customer=chosen, tier=best, reason=place.firm.words.pin_reason, until=until, member=lead)
+
+
+def _view(place: _Place, today: dt.date) -> None:
+    """What account managers think of some of their customers themselves; now and then not what the score says."""
+    pulses = []
+    scores = HealthScore.objects.exclude(band=Band.NONE).values_list("customer_id", "band")
+    for pk, band in scores.order_by("customer_id"):
+        customer = place.customers[pk]
+        rng = dice(place.firm.slug, customer.key, "view")
+        if customer.owner_a is None or rng.random() >= _VIEWED_SHARE:
+            continue
+        others = [code for code, _words in Pulse.VIEWS if code != band]
+        seen_as = rng.choice(others) if rng.random() < _OTHERWISE_SHARE else band
+        reason, words = rng.choice(place.firm.words.views[seen_as])
+        days = _days(place.firm, today - dt.timedelta(days=_VIEWED_DAYS), today)
+        at = moment(place.firm, rng.choice(days), rng)
+        member = place.members[customer.owner_a]
+        pulses.append(Pulse(customer_id=pk, member=member, band=seen_as, reason=reason, note=words, at=at))
+    Event.objects.bulk_create(
+        _event(
+            "given",
+            row,
+            row.member,
+            row.at,
+            {"band": [None, row.band], "reason": [None, row.reason], "note": [None, row.note]},
+        )
+        for row in Pulse.objects.bulk_create(pulses)
+    )
 
 
 def _promise(place: _Place, today: dt.date) -> None:

@@ -10,7 +10,15 @@ from config.night import JOB, STEPS, due_night, run_night
 from customers.activity import refresh_activity
 from customers.models import Interaction, Order, month_of
 from followups.models import FollowUp
-from health.models import HealthHistory, HealthScore
+from health.models import (
+    BackTest,
+    BackTestCutOff,
+    HealthCount,
+    HealthHistory,
+    HealthScore,
+    LapseFit,
+    LapseForecast,
+)
 from risk.models import Alert
 from segmentation.models import (
     CrossSellRule,
@@ -57,7 +65,7 @@ def rows(model, **where):
 
 _WRITTEN = (
     Standing, TierChange, LifetimeFit, Worth, CrossSellRun, CrossSellRule, SpecDrift, HealthScore, HealthHistory,
-    FollowUp, Alert, Event,
+    HealthCount, LapseFit, LapseForecast, BackTest, BackTestCutOff, FollowUp, Alert, Event,
 )  # fmt: skip
 
 
@@ -110,6 +118,7 @@ def test_run_twice_changes_nothing(cast, orders):
     assert state(cast.tenant) == before
     assert before["Alert"]
     assert before["HealthScore"]
+    assert before["LapseForecast"]
 
 
 def test_opens_one_alert_and_one_follow_up_for_a_silent_customer(cast, orders):
@@ -165,16 +174,6 @@ def test_raises_a_cadence_touch_and_counts_from_the_last_contact(cast, orders):
     with tenant_scope(cast.tenant):
         follow_up.refresh_from_db()
     assert follow_up.status == "cancelled"
-
-
-def test_keeps_a_health_row_a_week_and_one_when_the_colour_changes(cast, orders):
-    customer = cast.customer()
-    orders(customer, *range(1, 400, 10))
-    for n in range(9):
-        run_night(cast.tenant, DAY + dt.timedelta(days=n))
-    with tenant_scope(cast.tenant):
-        kept = list(HealthHistory.objects.filter(customer=customer).order_by("on").values_list("on", "band"))
-    assert [on for on, _ in kept][:2] == [DAY, DAY + dt.timedelta(days=7)]
 
 
 @pytest.mark.parametrize(
