@@ -16,10 +16,13 @@ from tests.api.conftest import BASE, Caller
 from tests.conftest import Cast
 
 RESOURCES = (
-    "customers", "contacts", "products", "orders", "interactions", "complaints", "evidence", "tiers", "scores",
-    "segments", "follow-ups", "members",
+    "customers", "contacts", "products", "orders", "interactions", "complaints",
+    "survey-responses", "evidence", "tiers", "scores", "forecasts", "back-tests",
+    "segments", "pulses", "follow-ups", "members",
 )  # fmt: skip
-WRITABLE = ("customers", "contacts", "products", "orders", "interactions", "complaints", "evidence")
+WRITABLE = (
+    "customers", "contacts", "products", "orders", "interactions", "complaints", "survey-responses", "evidence",
+)  # fmt: skip
 
 
 def _refused(response, status: int) -> dict[str, object]:

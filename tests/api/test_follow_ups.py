@@ -58,7 +58,7 @@ def test_completes_once(call_as, cast: Cast, due: FollowUp) -> None:
 
 def test_logs_the_contact_that_closed_it(call_as, cast: Cast, due: FollowUp) -> None:
     ann = call_as(cast.ann)
-    said = {"channel": "visit", "answered": True, "note": "Wants the spring range."}
+    said = {"channel": "visit", "answered": True, "about_competitor": True, "note": "Wants the spring range."}
     assert faults(ann.post(f"follow-ups/{due.pk}/complete", {"note": "x"})) == {"#/channel": "required"}
     done = ann.post(f"follow-ups/{due.pk}/complete", said).json()
     contact = ann.get(f"interactions/{done['interaction']}").json()

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from customers.models import Complaint, Contact, Customer, Evidence, Interaction, Order, Product
+from customers.models import Complaint, Contact, Customer, Evidence, Interaction, Order, Product, SurveyResponse
 from followups.models import FollowUp
-from health.models import HealthScore
+from health.models import BackTest, HealthScore, LapseForecast, Pulse
 from segmentation.models import SavedSegment, Standing
 from tenants.context import tenant_scope
 from tests.api.conftest import Caller, faults
@@ -28,10 +28,15 @@ def theirs(cast: Cast) -> dict[str, int]:
             categories_recent=0, categories_before=0, policy_version=1,
         )  # fmt: skip
         Standing.objects.create(customer=customer, frequency=0, monetary=0, policy_version=1)
+        LapseForecast.objects.create(customer=customer, percent=50, policy_version=1)
         return {
             "customers": customer.pk,
             "tiers": customer.pk,
             "scores": customer.pk,
+            "forecasts": customer.pk,
+            "back-tests": BackTest.objects.create(
+                first="2026-05-01", last="2026-08-01", horizon_days=90, policy_version=1
+            ).pk,
             "contacts": Contact.objects.create(name="Theirs", **facts).pk,
             "products": Product.objects.create(**NAME).pk,
             "orders": Order.objects.create(
@@ -44,7 +49,9 @@ def theirs(cast: Cast) -> dict[str, int]:
             ).pk,
             "interactions": Interaction.objects.create(channel="phone", **facts).pk,
             "complaints": Complaint.objects.create(topic="Late", **facts).pk,
+            "survey-responses": SurveyResponse.objects.create(kind="nps", score=9, **facts).pk,
             "evidence": Evidence.objects.create(kind="endorsement", on="2026-11-20", **facts).pk,
+            "pulses": Pulse.objects.create(customer=customer, member=cast.otto, band="red", reason="price").pk,
             "follow-ups": FollowUp.objects.create(
                 customer=customer, kind="light_touch", rule="manual", period="1", due_on="2026-11-20"
             ).pk,
@@ -83,6 +90,10 @@ def test_their_rows_cannot_be_referred_to(api: Caller, cast: Cast, theirs: dict[
     assert faults(api.post("interactions", said)) == {"#/contact": "not_found"}
     said = {"customer": own, "topic": "x", "order": str(theirs["orders"])}
     assert faults(api.post("complaints", said)) == {"#/order": "not_found"}
+    said = {"customer": own, "kind": "nps", "score": 9}
+    strangers = {"contact": str(theirs["contacts"]), "complaint": str(theirs["complaints"])}
+    refused = faults(api.post("survey-responses", said | strangers))
+    assert refused == {"#/contact": "not_found", "#/complaint": "not_found"}
     said = {"customer": own, "kind": "referral", "on": "2026-01-02", "referred": str(theirs["customers"])}
     assert faults(api.post("evidence", said)) == {"#/referred": "not_found"}
     line = {"product": str(theirs["products"]), "quantity": "1", "unit_price": "1"}

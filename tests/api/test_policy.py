@@ -13,12 +13,16 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from health.models import HealthScore, LapseForecast
 from tenants.context import tenant_scope
 from tenants.models import Event, PolicyVersion
 from tenants.policies import active_policy, pack_document, save_policy, switch_pack
 from tenants.rules.documents import merge_patch, put
 from tests.api.conftest import Caller, faults
 from tests.conftest import Cast
+from tests.health.conftest import Story, story
+
+__all__ = ["story"]
 
 
 class PolicyCaller(Caller):
@@ -305,6 +309,34 @@ def test_tries_a_patch_out_and_writes_nothing(lea: PolicyCaller, cast: Cast) -> 
     assert found["warnings"] == ["No customer has ordered yet: nobody has a tier."]
     with tenant_scope(cast.tenant):
         assert active_policy().number == 1
+
+
+def test_tells_colours_and_warnings_where_the_draft_changes_them(story: Story) -> None:
+    cast = story.cast
+    lea = PolicyCaller(cast.token(cast.lea))
+    for customer in (story.regular("Brook"), story.regular("Vance", silent=200)):
+        with tenant_scope(cast.tenant):
+            LapseForecast.objects.create(customer=customer, percent=40, money_at_risk=5, policy_version=1)
+    story.night()
+    quiet = lea.post("policy/dry-run", {"patch": {"cadence": {"weekly_capacity": 12}}}).json()
+    assert (quiet["colours"], quiet["forecast"]) == (None, None)
+    patch = {"health": {"yellow": 99, "green": 100, "minimum_known": 1}, "forecast": {"warn_percent": 40}}
+    found = lea.post("policy/dry-run", {"patch": patch}).json()
+    cells = {(each["before"], each["after"]): each["customers"] for each in found["colours"]["cells"]}
+    with tenant_scope(cast.tenant):
+        bands = dict(HealthScore.objects.values_list("customer__name", "band"))
+    assert bands == {"Brook": "green", "Vance": "red"}
+    assert cells["red", "red"] == 1
+    assert found["colours"]["changed"] == cells.get(("green", "yellow"), 0) + cells.get(("green", "red"), 0)
+    assert sum(float(each["money"]) for each in found["colours"]["cells"]) == sum(
+        float(each["money"]) for each in found["cells"]
+    )
+    assert found["forecast"] == {
+        "before": {"customers": 0, "money_at_risk": "0.00"},
+        "after": {"customers": 2, "money_at_risk": "10.00"},
+        "has_model": True,
+        "needs_fit": False,
+    }
 
 
 def test_tries_a_whole_policy_out(lea: PolicyCaller) -> None:

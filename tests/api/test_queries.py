@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from customers.models import Complaint, Contact, Customer, Interaction, Order, OrderLine, Product, Tag
+from customers.models import Complaint, Contact, Customer, Interaction, Order, OrderLine, Product, SurveyResponse, Tag
 from followups.models import FollowUp
-from health.models import HealthScore
+from health.models import BackTest, BackTestCutOff, HealthScore, LapseForecast, Pulse
 from segmentation.models import Standing
 from tenants.context import tenant_scope
 from tenants.models import Run
@@ -34,12 +34,17 @@ def _fill(cast: Cast, first: int, last: int) -> None:
             )
             OrderLine.objects.create(order=order, position=1, product=product, quantity=1, unit_price=1, money=1)
             Interaction.objects.create(channel="phone", member=cast.ann, contact=contact, **facts)
-            Complaint.objects.create(topic="Late", order=order, **facts)
+            complaint = Complaint.objects.create(topic="Late", order=order, **facts)
+            SurveyResponse.objects.create(kind="csat", score=4, contact=contact, complaint=complaint, **facts)
             FollowUp.objects.create(
                 customer=customer, contact=contact, assignee=cast.ann, kind="light_touch", rule="manual", period="1",
                 due_on="2026-11-20",
             )  # fmt: skip
             Standing.objects.create(customer=customer, frequency=0, monetary=0, policy_version=1)
+            LapseForecast.objects.create(customer=customer, percent=50, money_at_risk=n or None, policy_version=1)
+            test = BackTest.objects.create(first="2026-05-01", last="2026-08-01", horizon_days=90, policy_version=1)
+            BackTestCutOff.objects.create(back_test=test, cut_off="2026-05-01")
+            Pulse.objects.create(customer=customer, member=cast.ann, band="red", reason="price")
             HealthScore.objects.create(
                 customer=customer, band="none", known=0, order_days_count=0, spend_recent=0, spend_before=0,
                 categories_recent=0, categories_before=0, policy_version=1,
