@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from customers.models import Complaint, Customer, Evidence, Interaction, Order, OrderLine, SurveyResponse
 from dashboards.standings import change_in_words, rules_of
 from health import history
-from health.models import HealthHistory
+from health.models import HealthHistory, Pulse
 from risk.models import Alert
 from segmentation.models import TierChange
 from tenants.context import current_tenant
@@ -106,11 +106,13 @@ def count(customer: Customer) -> dict[Tab, int]:
         "tiers": TierChange.objects.exclude(before=""),
         "owners": _owner_events(customer),
         "evidence": Evidence.objects.all(),
+        "pulses": Pulse.objects.filter(withdrawn_at__isnull=True),
     }
     numbers = [_number(rows.filter(customer_id=customer.pk)) for rows in sources.values()]
     found = dict(zip(sources, Customer.objects.filter(pk=customer.pk).values_list(*numbers).get(), strict=True))
     contacts = found["interactions"] + found["complaints"] + found["responses"]
-    changes = found["tiers"] + found["owners"] + found["evidence"] + len(_health_changes(customer))
+    changes = found["tiers"] + found["owners"] + found["evidence"] + found["pulses"]
+    changes += len(_health_changes(customer))
     return {
         "all": found["orders"] + contacts + found["alerts"] + changes,
         "orders": found["orders"],
@@ -239,8 +241,18 @@ def _evidence(customer: Customer, before: Mark | None) -> list[Item]:
     return [Item("evidence", start(row.on), 8, row) for row in rows[: PAGE + 1]]
 
 
+def _pulses(customer: Customer, before: Mark | None) -> list[Item]:
+    """What people have said of the customer and not taken back."""
+    rows = (
+        Pulse.objects.filter(_earlier("at", 10, before), customer=customer, withdrawn_at__isnull=True)
+        .select_related("member__user")
+        .order_by("-at", "-pk")
+    )
+    return [Item("pulse", row.at, 10, row) for row in rows[: PAGE + 1]]
+
+
 Source = Callable[[Customer, Mark | None], list[Item]]
-_CHANGES: Final[tuple[Source, ...]] = (_tier_changes, _owners, _health, _evidence)
+_CHANGES: Final[tuple[Source, ...]] = (_tier_changes, _owners, _health, _evidence, _pulses)
 _OF_TAB: Final[Mapping[Tab, tuple[Source, ...]]] = {
     "all": (_orders, _interactions, _complaints, _responses, _alerts, *_CHANGES),
     "orders": (_orders,),

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from customers.models import Complaint, Contact, Interaction
 from customers.services import set_owners
 from health.models import HealthHistory
+from health.pulses import give_pulse, withdraw
 from risk.models import Alert
 from segmentation.models import TierChange
 from tenants.context import tenant_scope
@@ -132,6 +133,19 @@ def test_refuses_a_place_that_is_none(ann, customer, query):
 def test_says_what_was_in_an_order(ann, customer, placed, noon):
     placed(customer, 3)
     assert "Glazed tile × 1" in text(read(ann, customer))
+
+
+def test_tells_how_people_see_the_customer_until_they_take_it_back(cast, ann, customer, noon):
+    with tenant_scope(cast.tenant):
+        pulse, _outcome = give_pulse(
+            customer=customer, member=cast.ann, band="red", reason="price", note="talk failed twice"
+        )
+    page = read(ann, customer, "?tab=changes")
+    assert lines(page) == ["Own view Red"]
+    assert "Price, “talk failed twice”" in text(page)
+    with tenant_scope(cast.tenant):
+        withdraw(pulse=pulse, member=cast.ann)
+    assert lines(read(ann, customer, "?tab=changes")) == []
 
 
 def test_is_empty_in_words(ann, customer):
