@@ -30,7 +30,7 @@ from tenants.policies import policy_of
 from tenants.querysets import last_night
 
 Kind = Literal[
-    "orders", "order_lines", "contacts", "answers", "complaints", "solutions", "satisfaction", "recommendation",
+    "orders", "order_lines", "contacts", "replies", "complaints", "solutions", "satisfaction", "recommendation",
     "competitor", "payments",
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -44,7 +44,7 @@ INDICATORS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "orders": ("order_frequency", "order_stability", "spend_trend"),
     "order_lines": ("category_breadth",),
     "contacts": ("interaction_frequency",),
-    "answers": ("responsiveness",),
+    "replies": ("responsiveness",),
     "complaints": ("complaint_rate",),
     "solutions": ("first_time_resolution",),
     "satisfaction": ("satisfaction",),
@@ -280,7 +280,7 @@ _EVER: Final[Mapping[Kind, Callable[[], Q]]] = {
     "contacts": lambda: (
         Q(_has(Interaction, answered=True)) | Q(_has(Interaction, direction="inbound", answered__isnull=True))
     ),
-    "answers": lambda: Q(asked__gt=0),
+    "replies": lambda: Q(asked__gt=0),
     "complaints": lambda: _NEVER,
     "solutions": lambda: (
         Q(_has(Complaint, solved_at__lte=timezone.now(), first_time__isnull=False))
@@ -297,7 +297,7 @@ _FRESH: Final[Mapping[Kind, Callable[[HealthPolicy, dt.date], Q]]] = {
     "orders": lambda _rules, _stale: Q(order_days_count__gt=0),
     "order_lines": lambda _rules, _stale: Q(categories_recent__gt=0) | Q(categories_before__gt=0),
     "contacts": lambda _rules, _stale: Q(contacts_recent__gt=0) | Q(contacts_before__gt=0),
-    "answers": lambda _rules, stale: Q(asked__gt=0, last_asked_on__gte=stale),
+    "replies": lambda _rules, stale: Q(asked__gt=0, last_asked_on__gte=stale),
     # Where the firm keeps complaints, none noted is a fact as well; the same of questions about competitors.
     "complaints": lambda _rules, _stale: Q(complaints_recent__isnull=False),
     "solutions": lambda rules, _stale: known("first_time_resolution", rules),

@@ -82,7 +82,7 @@ def test_sees_what_is_fresh_what_is_old_and_what_was_never_there(cast, firm):
         "orders": (2, 0, 1),  # that no order came is what the score measures
         "order_lines": (1, 0, 0),  # of those who ordered in these days
         "contacts": (1, 1, 1),
-        "answers": (1, 1, 1),
+        "replies": (1, 1, 1),
         "complaints": (3, 0, 0),  # the firm keeps them: none noted is a fact
         "solutions": (1, 1, 0),  # who never had a question is left out
         "satisfaction": (1, 1, 1),
@@ -95,7 +95,7 @@ def test_sees_what_is_fresh_what_is_old_and_what_was_never_there(cast, firm):
 def test_says_which_scores_rest_on_stale_facts(cast, firm):
     meter = quality(cast.eve)
     assert (meter.customers, meter.scored, meter.on_stale, meter.stale_share) == (3, 2, 1, 0.5)
-    assert {each.kind for each in meter.kinds if each.used_stale} == {"answers", "payments"}
+    assert {each.kind for each in meter.kinds if each.used_stale} == {"replies", "payments"}
     assert list(with_fact(Customer.objects.all(), "any", "used_stale")) == [firm.old]
 
 
@@ -138,7 +138,7 @@ def test_weighs_each_kind(cast, scope):
     # recommendation 7 and competitor questions 5 are there of nobody.
     assert meter.share == pytest.approx((35 + 8 / 2) / (35 + 8 + 8 + 9 + 9 + 7 + 5))
     assert {each.kind: each.short for each in meter.kinds if each.short} == {
-        "contacts": 2, "answers": 2, "complaints": 2, "satisfaction": 1, "recommendation": 2, "competitor": 2,
+        "contacts": 2, "replies": 2, "complaints": 2, "satisfaction": 1, "recommendation": 2, "competitor": 2,
     }  # fmt: skip
     assert not meter.is_met
 

@@ -274,7 +274,7 @@ def test_shows_each_kind_of_fact_with_its_rows(cast, eve, firm):
     check_numbers(eve, page, least=16)
     rows = {row[0]: row for row in table(eve.get(f"{QUALITY}?export=csv"))[1:]}
     assert rows["Satisfaction (CSAT)"][2:6] == ["5", "1", "0", "4"]
-    assert rows["Answers to our contacts"][2:6] == ["5", "0", "1", "4"]
+    assert rows["Replies to our contacts"][2:6] == ["5", "0", "1", "4"]
 
 
 # ── the customers list ───────────────────────────────────────────────────────
