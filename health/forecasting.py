@@ -29,6 +29,7 @@ from health.rules.forecast import (
     months_before,
     predict,
     silence_rule,
+    whole_percents,
 )
 from health.rules.forecast import explain as explain_row
 from health.rules.policy import ForecastPolicy
@@ -96,8 +97,7 @@ def _told(history: History, row: LapseFit, model: Fit, rules: ForecastPolicy, as
         .join(_expected(as_of), on="customer_id", how="left", maintain_order="left")
         .join(_standing(), on="customer_id", how="left", maintain_order="left")
         .with_columns(
-            # As rules.forecast.whole_percent.
-            percent=(100 * pl.col("probability") + 0.5).floor().cast(pl.Int16),
+            percent=whole_percents(pl.col("probability")).cast(pl.Int16),
             expected=pl.when(has_number | by_silence).then("expected"),
         )
         .with_columns(

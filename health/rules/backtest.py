@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from health.rules.forecast import Book, Floats, History, Reason, fit_by, predict, sample
+from health.rules.forecast import Book, Floats, History, Reason, fit_by, predict, sample, whole_percents
 from health.rules.policy import ForecastPolicy
 from segmentation.rules import lifetime
 from tenants.rules.columns import Schema, conform
@@ -353,7 +353,7 @@ def _lead_times(told: pl.DataFrame, rules: ForecastPolicy) -> pl.DataFrame:
     """
     lead = pl.col("horizon") - pl.col("silence")
     warned = {
-        "model": (100 * pl.col("probability") + 0.5).floor() >= rules.warn_percent,
+        "model": whole_percents(pl.col("probability")) >= rules.warn_percent,
         "rule": pl.col("silence") > rules.silence_days,
     }
     firsts = [

@@ -668,8 +668,13 @@ class Explanation:
 
 
 def whole_percent(probability: float) -> int:
-    """The probability as it is shown: whole percent, half up."""
+    """The probability as it is shown: whole percent, half up. `whole_percents` is the same for columns."""
     return int(np.floor(100 * probability + 0.5))
+
+
+def whole_percents(probability: pl.Expr) -> pl.Expr:
+    """Probabilities as they are shown and as warnings go by them: whole percent (Float64), half up; null stays null."""
+    return (100 * probability + 0.5).floor()
 
 
 def explain(row: Mapping[str, Any], fit: Fit, rules: ForecastPolicy, as_of: dt.date) -> Explanation | None:
