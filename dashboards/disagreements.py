@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.models import Customer
 from dashboards.filters import NOBODY, owners
+from health import figures
 from health.models import Band, Pulse
 from tenants.filters import StrictFilterSet
 from tenants.pages import ChoiceColumn, PageTable, PlainColumn, WordsColumn
@@ -51,7 +52,8 @@ class DisagreementFilter(StrictFilterSet):
         return rows.filter(customer__in=Customer.objects.all().named_like(text))
 
     def by_difference(self, rows: QuerySet[Pulse], _name: str, difference: str) -> QuerySet[Pulse]:
-        return rows.filter({"worse": Q(gap__lt=0), "better": Q(gap__gt=0), "two": Q(gap__in=[-2, 2])}[difference])
+        ways: dict[str, Q] = {**figures.DIFFERS, "two": Q(gap__in=[-2, 2])}
+        return rows.filter(ways[difference])
 
     def by_owner(self, rows: QuerySet[Pulse], _name: str, owner: str) -> QuerySet[Pulse]:
         if owner == NOBODY:

@@ -40,8 +40,8 @@ class PulseFilter(StrictFilterSet):
         fields: list[str] = []
 
     def by_difference(self, rows: QuerySet[Pulse], _name: str, view: figures.View) -> QuerySet[Pulse]:
-        narrow = {"any": Q(), "worse": Q(gap__lt=0), "better": Q(gap__gt=0)}[view]
-        return rows.filter(pk__in=figures.disagreements(self.request.member).filter(narrow).values("pk"))
+        differing = figures.disagreements(self.request.member).filter(figures.DIFFERS[view])
+        return rows.filter(pk__in=differing.values("pk"))
 
 
 class PulseSerializer(Record):

@@ -56,6 +56,9 @@ Since = Literal["week", "month"]
 View = Literal["any", "worse", "better"]
 """How a person sees a customer beside the machine."""
 
+DIFFERS: Final[Mapping[str, Q]] = {"any": ~Q(gap=0), "worse": Q(gap__lt=0), "better": Q(gap__gt=0)}
+"""The same as a condition on `gap`: how many colours the person is above the machine."""
+
 _RANK: Final = {Band.GREEN: 3, Band.YELLOW: 2, Band.RED: 1}
 
 
@@ -362,8 +365,7 @@ def disagreeing(rows: QuerySet[Customer], view: View) -> QuerySet[Customer]:
         .filter(person__isnull=False)
         .annotate(gap=_rank("person") - _rank("band"))
     )
-    narrow = {"any": ~Q(gap=0), "worse": Q(gap__lt=0), "better": Q(gap__gt=0)}[view]
-    return rows.filter(Exists(scores.filter(narrow)))
+    return rows.filter(Exists(scores.filter(DIFFERS[view])))
 
 
 def viewed_as(rows: QuerySet[Customer], band: str) -> QuerySet[Customer]:
