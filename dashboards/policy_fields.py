@@ -185,10 +185,6 @@ def _mapped(annotation: Any) -> Any:
     return get_args(annotation)[1] if isinstance(origin, type) and issubclass(origin, Mapping) else None
 
 
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
 def _is_flat(model: type[BaseModel]) -> bool:
     """All of its values are whole numbers: they are written in one row."""
     return all(info.annotation is int for info in model.model_fields.values())
