@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Celery, signals
 from celery.beat import PersistentScheduler
+from celery.schedules import crontab
 
 from config.threads import fair_share
 
@@ -27,6 +28,7 @@ app.conf.beat_schedule = {
     "sweep-imports": {"task": "customers.tasks.sweep_imports", "schedule": 60.0},
     # A ring that no worker had time for is not worth having later: the next one does the same.
     "look-at-arrivals": {"task": "config.tasks.look_at_arrivals", "schedule": 15.0, "options": {"expires": 15.0}},
+    "keep-partitions": {"task": "config.tasks.keep_partitions", "schedule": crontab(hour=12, minute=5)},
 }
 
 

@@ -44,7 +44,7 @@ def bound_by_the_walls(app_configs: Any, databases: Any = None, **kwargs: Any) -
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT rolsuper OR rolbypassrls, "
-            "EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = r.oid AND c.relkind = 'r') "
+            "EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p')) "
             "FROM pg_roles r WHERE rolname = current_user"
         )
         bypasses, owns = cursor.fetchone()

@@ -34,12 +34,19 @@ START_PATIENCE_S = 600  # recovery after a crash replays up to max_wal_size of l
 SAY_EVERY_S = 5
 PORT_PATIENCE_S = 5  # a killed predecessor may hold its port for a moment
 
+# docs/operate.md has the reasons, and more for a server of its own. Memory is modest: this one shares its machine.
 POSTGRES_SETTINGS = {
     "max_connections": "60",
     "shared_buffers": "256MB",
+    "effective_cache_size": "2GB",
     "work_mem": "64MB",
+    "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
     "jit": "off",
+    "autovacuum_vacuum_scale_factor": "0.05",
+    "autovacuum_analyze_scale_factor": "0.02",
 }
 # For data that nobody will miss: a test's cluster need not survive the machine.
 POSTGRES_IN_A_HURRY = {

@@ -31,6 +31,16 @@ def flag(name: str, *, default: bool) -> bool:
     raise ValueError(f"{name}={value!r} is not a yes or a no: use 1 or 0")
 
 
+def number(name: str, default: int) -> int:
+    """A setting that is a whole number above 0. Raises ValueError naming it."""
+    value = text(name)
+    if not value:
+        return default
+    if not value.isdigit() or int(value) < 1:
+        raise ValueError(f"{name} must be a whole number above 0, not {value!r}")
+    return int(value)
+
+
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list without empty entries."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

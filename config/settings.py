@@ -126,20 +126,26 @@ DATABASE_OWNER_URL = env.text("DATABASE_URL")
 DATABASE_APP_URL = env.text("DATABASE_APP_URL") or (_app_role_url(DATABASE_OWNER_URL) if DATABASE_OWNER_URL else "")
 
 
-def _database(url: str) -> dict[str, Any]:
+# The app role's address leads to a transaction pooler (PgBouncer): docs/operate.md says how to set that up.
+DATABASE_POOLED = env.flag("DATABASE_POOLED", default=False)
+
+
+def _database(url: str, *, pooled: bool = False) -> dict[str, Any]:
     database: dict[str, Any] = dict(dj_database_url.parse(url)) if url else {"ENGINE": "django.db.backends.postgresql"}
-    database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    # A vanished host must not keep its row locks: the server notices by itself.
+    database |= {"CONN_MAX_AGE": int(env.text("DATABASE_CONN_MAX_AGE", "60")), "CONN_HEALTH_CHECKS": True}
     database["OPTIONS"] = database.get("OPTIONS", {}) | {
         "application_name": "perennial",
         "keepalives_idle": 30,
         "connect_timeout": 10,
-        "options": "-c idle_in_transaction_session_timeout=600000 -c timezone=UTC",
     }
+    if not pooled:
+        # A vanished host must not keep its row locks: the server notices by itself. A pooler refuses settings that come
+        # with the connection; it sets them itself.
+        database["OPTIONS"]["options"] = "-c idle_in_transaction_session_timeout=600000 -c timezone=UTC"
     return database
 
 
-DATABASES = {"default": _database(DATABASE_APP_URL or DATABASE_OWNER_URL)}
+DATABASES = {"default": _database(DATABASE_APP_URL or DATABASE_OWNER_URL, pooled=DATABASE_POOLED)}
 if DATABASE_OWNER_URL:
     # In tests both point at the one test database, made and migrated by its owner.
     DATABASES["owner"] = _database(DATABASE_OWNER_URL)
@@ -263,6 +269,7 @@ FILE_UPLOAD_TEMP_DIR = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
 IMPORT_MAX_BYTES = int(env.text("IMPORT_MAX_BYTES", str(4 * 2**30)))
+IMPORT_WRITERS = max(1, int(env.text("IMPORT_WRITERS", "2")))
 
 # ── what the browser may do ─────────────────────────────────────────────────
 CONTENT_SECURITY_POLICY = {

@@ -31,7 +31,8 @@ def app_role() -> tuple[str, str]:
 def grant_app_role(using: str, append_only: list[str]) -> None:
     """Make the app role if it is missing and give it the right to read and write rows, nothing else.
 
-    Runs after every migration. `append_only` tables can be read and added to, never changed.
+    Runs after every migration. `append_only` tables can be read and added to, never changed; partitions are read
+    and written through their parent alone, which has the walls.
     """
     role, password = app_role()
     connection = connections[using]
@@ -46,6 +47,12 @@ def grant_app_role(using: str, append_only: list[str]) -> None:
         cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {quoted}")
         for table in append_only:
             cursor.execute(f"REVOKE UPDATE, DELETE ON {connection.ops.quote_name(table)} FROM {quoted}")
+        cursor.execute("SELECT oid::regclass::text FROM pg_class WHERE relispartition AND relkind = 'r'")
+        if partitions := [name for (name,) in cursor.fetchall()]:
+            cursor.execute(f"REVOKE ALL ON {', '.join(partitions)} FROM {quoted}")
+        cursor.execute("SELECT to_regprocedure('public.history_upkeep()') IS NOT NULL")
+        if cursor.fetchone()[0]:
+            cursor.execute(f"GRANT EXECUTE ON FUNCTION public.history_upkeep() TO {quoted}")
 
 
 def _make_role(cursor: CursorWrapper, role: str, quoted: str, password: str) -> None:

@@ -6,6 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as Migrate
 from django.db import connections
 
+from tenants import partitions
 from tenants.database import OWNER
 
 
@@ -18,6 +19,8 @@ class Command(Migrate):
         if options["database"] == OWNER and OWNER not in connections:
             raise CommandError("Migrating needs the owner's address: set DATABASE_URL.")
         super().handle(*args, **options)
+        if not options["plan"] and not options["check_unapplied"] and partitions.are_kept(options["database"]):
+            partitions.upkeep(options["database"])
 
     def get_check_kwargs(self, options: dict[str, Any]) -> dict[Any, Any]:
         # The app role may not exist before the first migration: what asks the database is checked later.
