@@ -8,6 +8,7 @@ from typing import Final
 from django.utils import timezone
 
 from customers.services import take_arrivals
+from health.nightly import is_under_way
 from health.scoring import rescore, try_lock_scores
 from tenants.context import tenant_scope
 from tenants.models import Tenant
@@ -44,13 +45,13 @@ def _look_at(tenant: Tenant) -> int:
 
 
 def _look_at_some(tenant: Tenant) -> tuple[int, int]:
-    """One transaction; returns how many customers had a note, and how many of them were scored.
+    """One transaction; returns how many customers had a new note, and how many of them were scored.
 
-    The notes stay while somebody else writes scores: the night, or another worker that looks. Before the first night
-    there are no scores to bring up to date, and the notes just go.
+    The notes wait while somebody else writes scores: the night, also between its parts, or another worker that looks.
+    Before the first night there are no scores to bring up to date, and the notes just count as seen.
     """
     with tenant_scope(tenant):
-        if not try_lock_scores():
+        if not try_lock_scores() or is_under_way():
             return 0, 0
         customers = take_arrivals(CHUNK)
         if not customers or not nights_done().exists():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Final
 
+import customers.changes
 import dashboards.nightly
 import followups.nightly
 import health.forecasting
@@ -13,6 +15,7 @@ import risk.nightly
 import segmentation.cross_selling
 import segmentation.nightly
 import segmentation.valuing
+from config import env
 from tenants.context import tenant_scope
 from tenants.models import Run, Tenant
 from tenants.runs import Step, open_run, open_runs, work_off
@@ -20,29 +23,43 @@ from tenants.runs import Step, open_run, open_runs, work_off
 JOB: Final = "nightly"
 STARTS_AT: Final = dt.time(2, 0)
 
+PART: Final = env.number("NIGHT_PART", 250_000)
+"""Customers in a part: what one worker takes at a time, and what bounds its memory."""
+
 STEPS: Final[dict[str, Step]] = {
-    "segmentation": segmentation.nightly.run,
-    "value": segmentation.valuing.run,
-    "cross-sell": segmentation.cross_selling.run,
-    "health": health.nightly.run,
-    "forecast": health.forecasting.run,
-    "follow-ups": followups.nightly.run,
-    "risk": risk.nightly.run,
-    "saved-segments": dashboards.nightly.run,
+    "segmentation": segmentation.nightly.STEP,
+    "value": segmentation.valuing.STEP,
+    "cross-sell": segmentation.cross_selling.STEP,
+    "health": health.nightly.STEP,
+    "forecast": health.forecasting.NIGHT,
+    "follow-ups": followups.nightly.STEP,
+    "risk": risk.nightly.STEP,
+    "saved-segments": dashboards.nightly.STEP,
+    "notes": Step(customers.changes.forget, splits=False),
 }
 
+Ring = Callable[[int], None]
 
-def run_night(tenant: Tenant, as_of: dt.date) -> Run:
+
+def run_night(tenant: Tenant, as_of: dt.date, *, everybody: bool = False) -> Run:
     """Run a tenant's night for a day now, also one that has run before: it then finds nothing to change.
 
-    Facts before the first instant of `as_of` in the tenant's zone count.
+    Facts before the first instant of `as_of` in the tenant's zone count. `everybody`: look at all customers anew, not
+    only at those for whom something can have changed since the last night.
     """
-    return work_off(open_run(tenant, JOB, as_of, STEPS, again=True), STEPS)
+    return work_off(open_night(tenant, as_of, again=True, everybody=everybody), STEPS)
 
 
-def work_off_night(run: Run) -> Run:
-    """Go on with a night that is open."""
-    return work_off(run, STEPS)
+def open_night(tenant: Tenant, as_of: dt.date, *, again: bool = False, everybody: bool = False) -> Run:
+    """A tenant's night for a day, ready to be worked off; `again`: also one that has run before."""
+    return open_run(
+        tenant, JOB, as_of, STEPS, again=again, everybody=everybody, cuts=lambda: customers.changes.cut_points(PART)
+    )
+
+
+def work_off_night(run: Run, ring: Ring | None = None) -> Run:
+    """Go on with a night that is open; `ring` is told how many other workers could help."""
+    return work_off(run, STEPS, ring)
 
 
 def due_night(tenant: Tenant, now: dt.datetime) -> Run | None:
@@ -54,7 +71,7 @@ def due_night(tenant: Tenant, now: dt.datetime) -> Run | None:
         # A firm made today has no night to catch up on before its first 02:00.
         if known or tenant.local_date(tenant.created_at) > as_of:
             return None
-    return open_run(tenant, JOB, as_of, STEPS)
+    return open_night(tenant, as_of)
 
 
 def open_nights(tenant: Tenant) -> list[Run]:

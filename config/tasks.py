@@ -5,8 +5,12 @@ from django.utils import timezone
 
 from config import arrivals
 from config.night import due_night, open_nights, work_off_night
+from tenants import partitions
 from tenants.context import tenant_scope
 from tenants.models import Run, Tenant
+
+MAX_HELPERS = 15
+"""Bells for one step of one night; who finds nothing to take goes on at once."""
 
 
 @shared_task
@@ -33,10 +37,21 @@ def work_off_run(tenant_id: int, run_id: int) -> str:
     tenant = Tenant.objects.get(pk=tenant_id)
     with tenant_scope(tenant):
         run = Run.objects.select_related("tenant").get(pk=run_id)
-    return work_off_night(run).status
+    return work_off_night(run, lambda others: _ring(run, others)).status
+
+
+def _ring(run: Run, others: int) -> None:
+    for _worker in range(min(others, MAX_HELPERS)):
+        work_off_run.delay(run.tenant_id, run.pk)
 
 
 @shared_task
 def look_at_arrivals() -> int:
     """Score again whoever a fact has come in about since the night; returns how many."""
     return arrivals.look_at_arrivals()
+
+
+@shared_task
+def keep_partitions() -> int:
+    """Make the history tables' partitions of the next year, where they are missing; returns how many."""
+    return len(partitions.upkeep())

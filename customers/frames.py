@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import polars as pl
 from django.db import connection
 
@@ -14,24 +16,19 @@ from customers.models import month_of
 from customers.rules.surveys import DETRACTOR_TO, PROMOTER_FROM
 from tenants.context import current_tenant
 from tenants.frames import read_frame
+from tenants.parts import Customers, among, are_few
 
 Window = tuple[dt.date, dt.date]
 """Half-open: from the first day, up to but not including the second."""
 
-Customers = Sequence[int] | None
-"""Their ids; None: everybody."""
 
-# Constants to the planner: nothing of it is left when everybody is meant. Takes the ids twice.
-_AMONG = "(%s::bigint[] IS NULL OR customer_id = ANY(%s::bigint[]))"
-
-
-def living_customers() -> pl.DataFrame:
+def living_customers(customers: Customers = None) -> pl.DataFrame:
     """customer_id, owner_a_id and the channel and id of the contact to ask first; closed customers are left out.
 
     The contact is the main one, else the first; one who has left, or withdrew consent, is nobody to ask.
     """
     return read_frame(
-        """
+        f"""
         SELECT c.id, c.owner_a_id, p.id, p.channel
         FROM customers_customer c
         LEFT JOIN LATERAL (
@@ -39,7 +36,7 @@ def living_customers() -> pl.DataFrame:
             WHERE tenant_id = %s AND customer_id = c.id AND left_on IS NULL AND consent <> 'withdrawn'
             ORDER BY is_main DESC, id LIMIT 1
         ) p ON true
-        WHERE c.tenant_id = %s AND c.closed_on IS NULL
+        WHERE c.tenant_id = %s AND c.closed_on IS NULL AND {among(customers, "c.id")}
         ORDER BY c.id
         """,
         [current_tenant().pk, current_tenant().pk],
@@ -47,15 +44,15 @@ def living_customers() -> pl.DataFrame:
     )
 
 
-def relations(closed_since: dt.date | None = None) -> pl.DataFrame:
+def relations(closed_since: dt.date | None = None, customers: Customers = None) -> pl.DataFrame:
     """customer_id, since, industry_position (1 to 5 or null) and growth_potential ("" if not known); no closed ones.
 
     With `closed_since`, customers closed on that day or after it are among them: they were not then.
     """
     return read_frame(
-        """
+        f"""
         SELECT id, since, industry_position, growth_potential FROM customers_customer
-        WHERE tenant_id = %s AND (closed_on IS NULL OR closed_on >= %s) ORDER BY id
+        WHERE tenant_id = %s AND (closed_on IS NULL OR closed_on >= %s) AND {among(customers, "id")} ORDER BY id
         """,
         [current_tenant().pk, closed_since or dt.date.max],
         schema={
@@ -68,26 +65,44 @@ def relations(closed_since: dt.date | None = None) -> pl.DataFrame:
 
 
 def order_days(as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
-    """customer_id and day, a row for each day before `as_of` on which a customer placed an order.
+    """customer_id and day, a row for each day before `as_of` on which a customer placed an order, in that order.
 
     Credit notes and cancelled orders are none.
     """
     months = read_frame(
         f"""
         SELECT customer_id, month, days FROM customers_activity
-        WHERE tenant_id = %s AND month < %s AND days <> 0 AND {_AMONG}
+        WHERE tenant_id = %s AND month < %s AND days <> 0 AND {among(customers)}
         """,
-        [current_tenant().pk, as_of, *_among(customers)],
+        [current_tenant().pk, as_of],
         schema={"customer_id": pl.Int64, "month": pl.Date, "days": pl.Int64},
-        few=customers is not None,
+        few=are_few(customers),
     )
-    days = [
-        months.lazy()
-        .filter(pl.col("days") // 2**bit % 2 == 1)
-        .select("customer_id", day=pl.col("month") + pl.duration(days=bit))
-        for bit in range(31)
-    ]
-    return pl.concat(days).filter(pl.col("day") < as_of).collect()
+    return days_of(months, as_of)
+
+
+def days_of(months: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
+    """customer_id and day, sorted: the days before `as_of` that the bits of the rollup's `days` stand for."""
+    if months.is_empty():
+        return pl.DataFrame(schema={"customer_id": pl.Int64, "day": pl.Date})
+    found = [_days_of(some) for some in months.sort("customer_id", "month").iter_slices(_AT_ONCE)]
+    return pl.concat(found).filter(pl.col("day") < as_of)
+
+
+_AT_ONCE: Final = 100_000
+"""Months whose bits are looked at together, so that memory stays flat."""
+
+
+def _days_of(months: pl.DataFrame) -> pl.DataFrame:
+    is_set = (months.get_column("days").to_numpy()[:, None] >> np.arange(31)) & 1
+    row, bit = np.nonzero(is_set)
+    starts = months.get_column("month").to_physical().to_numpy()
+    return pl.DataFrame(
+        {
+            "customer_id": months.get_column("customer_id").to_numpy()[row],
+            "day": pl.Series(starts[row] + bit.astype(np.int32), dtype=pl.Int32).cast(pl.Date),
+        }
+    )
 
 
 def monthly_activity(before: dt.date, customers: Customers = None) -> pl.DataFrame:
@@ -98,13 +113,32 @@ def monthly_activity(before: dt.date, customers: Customers = None) -> pl.DataFra
     return read_frame(
         f"""
         SELECT customer_id, month, orders, credit_notes, net FROM customers_activity
-        WHERE tenant_id = %s AND month < %s AND {_AMONG}
+        WHERE tenant_id = %s AND month < %s AND {among(customers)}
         """,
-        [current_tenant().pk, before, *_among(customers)],
+        [current_tenant().pk, before],
         schema={
             "customer_id": pl.Int64, "month": pl.Date, "orders": pl.Int32, "credit_notes": pl.Int32, "net": pl.Int64,
         },
-        few=customers is not None,
+        few=are_few(customers),
+    )  # fmt: skip
+
+
+def rollup(before: dt.date, customers: Customers = None, condition: str = "true") -> pl.DataFrame:
+    """customer_id, month, orders, credit_notes, net (points) and days of the months that begin before a day.
+
+    `condition` is one more in SQL, without values from outside, about customers_activity.
+    """
+    return read_frame(
+        f"""
+        SELECT customer_id, month, orders, credit_notes, net, days FROM customers_activity
+        WHERE tenant_id = %s AND month < %s AND {among(customers)} AND {condition}
+        """,
+        [current_tenant().pk, before],
+        schema={
+            "customer_id": pl.Int64, "month": pl.Date, "orders": pl.Int32, "credit_notes": pl.Int32, "net": pl.Int64,
+            "days": pl.Int64,
+        },
+        few=are_few(customers),
     )  # fmt: skip
 
 
@@ -141,26 +175,30 @@ def window_sums(windows: Mapping[str, Window], customers: Customers = None) -> p
                 f'COALESCE(sum({column}) FILTER (WHERE day >= %s AND day < %s), 0)::bigint AS "{name}_{column}"'
             )
             params += window
-    # A month is a piece at its first day; of a cut month, each day is a piece of its own.
+    # A month is a piece at its first day; of a cut month, each day is a piece of its own. Each is asked for by its own
+    # days, which an index knows, also within one customer's orders.
+    days = f"""
+            UNION ALL
+            SELECT customer_id, placed_on, CASE kind WHEN 'order' THEN 1 ELSE 0 END, net
+            FROM customers_order
+            WHERE tenant_id = %s AND status = 'placed' AND {among(customers)} AND placed_on >= %s AND placed_on < %s
+    """
     sql = f"""
         SELECT customer_id, {", ".join(sums)}
         FROM (
             SELECT customer_id, month AS day, orders, net
             FROM customers_activity
-            WHERE tenant_id = %s AND month >= %s AND month < %s AND month <> ALL(%s::date[]) AND {_AMONG}
-            UNION ALL
-            SELECT customer_id, placed_on, CASE kind WHEN 'order' THEN 1 ELSE 0 END, net
-            FROM customers_order
-            WHERE tenant_id = %s AND status = 'placed' AND {_AMONG}
-              AND EXISTS (SELECT 1 FROM unnest(%s::date[]) AS cut
-                          WHERE placed_on >= cut AND placed_on < cut + interval '1 month')
+            WHERE tenant_id = %s AND month >= %s AND month < %s AND month <> ALL(%s::date[]) AND {among(customers)}
+            {days * len(cut)}
         ) pieces
         GROUP BY customer_id
     """
-    params += [tenant_id, month_of(first), last, cut, *_among(customers), tenant_id, *_among(customers), cut]
+    params += [tenant_id, month_of(first), last, cut]
+    for month in cut:
+        params += [tenant_id, max(month, first), min(month_of(month + dt.timedelta(days=31)), last)]
     columns = [f"{name}_{column}" for name in windows for column in ("orders", "net")]
     schema = {"customer_id": pl.Int64} | dict.fromkeys(columns, pl.Int64)
-    return read_frame(sql, params, schema=schema, few=customers is not None)
+    return read_frame(sql, params, schema=schema, few=are_few(customers))
 
 
 def _span(windows: Mapping[str, Window]) -> Window:
@@ -168,98 +206,161 @@ def _span(windows: Mapping[str, Window]) -> Window:
     return min(first for first, _last in windows.values()), max(last for _first, last in windows.values())
 
 
-def first_day_money(as_of: dt.date) -> pl.DataFrame:
-    """customer_id and first_net (points): net money of the first order day before `as_of`, its credit notes deducted."""
-    tenant_id = current_tenant().pk
+def order_spans(as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
+    """customer_id, first_order_on, last_order_on, days and first_net of everybody who ordered before `as_of`.
+
+    days: on how many it placed orders; credit notes and cancelled orders are none. first_net (points): net money of
+    the first of these days, its credit notes deducted.
+    """
+    this_month, so_far = month_of(as_of), (1 << (as_of.day - 1)) - 1
+    months = (
+        rollup(as_of, customers, "days <> 0")
+        .with_columns(is_one_day=(pl.col("credit_notes") == 0) & (pl.col("days").bitwise_count_ones() == 1))
+        .with_columns(
+            pl.when(pl.col("month") == this_month).then(pl.col("days") & so_far).otherwise("days").alias("days")
+        )
+        .filter(pl.col("days") != 0)
+        .sort("customer_id", "month")
+    )
+    first = pl.col("month").first() + pl.duration(days=pl.col("days").first().bitwise_trailing_zeros())
+    last = pl.col("month").last() + pl.duration(days=63 - pl.col("days").last().bitwise_leading_zeros().cast(pl.Int64))
+    spans = months.group_by("customer_id", maintain_order=True).agg(
+        first_order_on=first,
+        last_order_on=last,
+        days=pl.col("days").bitwise_count_ones().sum().cast(pl.Int32),
+        # In a month of one order day and without credit notes the month's money is the day's.
+        first_net=pl.when(pl.col("is_one_day").first()).then(pl.col("net").first()),
+    )
+    asked = spans.filter(pl.col("first_net").is_null()).select("customer_id", day="first_order_on")
+    found = _money_of_days(asked).rename({"net": "found"})
+    return spans.join(found, on="customer_id", how="left", maintain_order="left").select(
+        pl.exclude("found", "first_net"), first_net=pl.coalesce("first_net", "found")
+    )
+
+
+def _money_of_days(asked: pl.DataFrame) -> pl.DataFrame:
+    """customer_id and net (points) of what was placed on the day that is asked for, one for each customer."""
     return read_frame(
         """
         SELECT o.customer_id, sum(o.net)::bigint
-        FROM (
-            SELECT customer_id, min(placed_on) AS day FROM customers_order
-            WHERE tenant_id = %s AND status = 'placed' AND kind = 'order' AND placed_on < %s GROUP BY customer_id
-        ) first
-        JOIN customers_order o ON o.tenant_id = %s AND o.customer_id = first.customer_id AND o.placed_on = first.day
-        WHERE o.status = 'placed'
-        GROUP BY o.customer_id
+        FROM unnest(%s::bigint[], %s::date[]) AS asked(customer_id, day)
+        JOIN customers_order o ON o.tenant_id = %s AND o.customer_id = asked.customer_id AND o.placed_on = asked.day
+        WHERE o.status = 'placed' GROUP BY o.customer_id
         """,
-        [tenant_id, as_of, tenant_id],
-        schema={"customer_id": pl.Int64, "first_net": pl.Int64},
+        [asked["customer_id"].to_list(), asked["day"].to_list(), current_tenant().pk],
+        schema={"customer_id": pl.Int64, "net": pl.Int64},
+        few=True,
     )
-
-
-def days_late(as_of: dt.date, orders: int = 5) -> pl.DataFrame:
-    """customer_id and days_late of `paid_invoices`."""
-    return paid_invoices(as_of, orders).select("customer_id", "days_late")
 
 
 def paid_invoices(as_of: dt.date, invoices: int, customers: Customers = None) -> pl.DataFrame:
-    """customer_id, days_late, invoices and last_paid_on of the last `invoices` orders paid before `as_of`.
+    """customer_id, days_late, invoices and last_paid_on of the last `invoices` orders paid before `as_of`; pays_on.
 
-    days_late is the median of due day → paid day over them, below 0 early; invoices their number. Orders without a
-    due day or not yet paid, and credit notes, are left out; customers without one have no row.
+    days_late is the median of due day → paid day over them, below 0 early; invoices their number. pays_on is the first
+    day, `as_of` or later, by which another one is known to be paid. Orders without a due day or not yet paid, and
+    credit notes, are left out; customers without one have no row.
     """
-    return read_frame(
+    rows = read_frame(
         f"""
-        SELECT customer_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY paid_on - due_on), count(*), max(paid_on)
-        FROM (
-            SELECT customer_id, paid_on, due_on,
-                   row_number() OVER (PARTITION BY customer_id ORDER BY paid_on DESC, id DESC) AS place
-            FROM customers_order
-            WHERE tenant_id = %s AND status = 'placed' AND kind = 'order' AND due_on IS NOT NULL AND paid_on < %s
-              AND {_AMONG}
-        ) paid
-        WHERE place <= %s GROUP BY customer_id
+        SELECT customer_id, paid_on - DATE '1970-01-01', paid_on - due_on, id FROM customers_order
+        WHERE tenant_id = %s AND status = 'placed' AND kind = 'order' AND due_on IS NOT NULL AND paid_on IS NOT NULL
+          AND {among(customers)}
         """,
-        [current_tenant().pk, as_of, *_among(customers), invoices],
-        schema={"customer_id": pl.Int64, "days_late": pl.Float64, "invoices": pl.Int32, "last_paid_on": pl.Date},
-        few=customers is not None,
+        [current_tenant().pk],
+        schema={"customer_id": pl.Int64, "paid_on": pl.Int32, "late": pl.Int32, "id": pl.Int64},
+        few=are_few(customers),
+    ).with_columns(pl.col("paid_on").cast(pl.Date))
+    paid = rows.filter(pl.col("paid_on") < as_of).sort("customer_id", "paid_on", "id", descending=[False, True, True])
+    # Sorted, so that the rows of a customer are its last ones until as many above are its own, too.
+    last = paid.filter((pl.col("customer_id") != pl.col("customer_id").shift(invoices)).fill_null(value=True))
+    told = last.group_by("customer_id").agg(
+        days_late=pl.col("late").cast(pl.Float64).median(),
+        invoices=pl.len().cast(pl.Int32),
+        last_paid_on=pl.col("paid_on").max(),
     )
+    ahead = rows.filter(pl.col("paid_on") >= as_of).group_by("customer_id").agg(pays_on=pl.col("paid_on").min())
+    return told.join(ahead, on="customer_id", how="full", coalesce=True).with_columns(pl.col("invoices").fill_null(0))
 
 
-def evidence(window: Window) -> pl.DataFrame:
+def evidence(window: Window, customers: Customers = None) -> pl.DataFrame:
     """evidence_id, customer_id, kind and referred_id (null: nobody named) of the evidence of a window, in its order."""
     return read_frame(
-        """
+        f"""
         SELECT id, customer_id, kind, referred_id FROM customers_evidence
-        WHERE tenant_id = %s AND "on" >= %s AND "on" < %s ORDER BY customer_id, "on", id
+        WHERE tenant_id = %s AND "on" >= %s AND "on" < %s AND {among(customers)} ORDER BY customer_id, "on", id
         """,
         [current_tenant().pk, *window],
         schema={"evidence_id": pl.Int64, "customer_id": pl.Int64, "kind": pl.String, "referred_id": pl.Int64},
     )
 
 
+def evidence_kinds(window: Window) -> set[str]:
+    """Of which kinds there is any evidence of a window, about anybody."""
+    found = read_frame(
+        'SELECT DISTINCT kind FROM customers_evidence WHERE tenant_id = %s AND "on" >= %s AND "on" < %s',
+        [current_tenant().pk, *window],
+        schema={"kind": pl.String},
+        few=True,
+    )
+    return set(found.get_column("kind"))
+
+
 def category_counts(windows: Mapping[str, Window], customers: Customers = None) -> pl.DataFrame:
     """customer_id, and for each named window the number of categories bought; credit notes do not count.
 
-    A product without a category counts as its own.
-    """
-    # Byte by byte (COLLATE "C") the same texts are equal, and sorting for DISTINCT takes a quarter less.
-    counts: list[str] = []
-    params: list[Any] = []
-    for name, window in windows.items():
-        counts.append(f'count(DISTINCT category) FILTER (WHERE placed_on >= %s AND placed_on < %s) AS "{name}"')
-        params += window
-    tenant_id = current_tenant().pk
-    sql = f"""
-        SELECT customer_id, {", ".join(counts)}
-        FROM (
-            SELECT DISTINCT o.customer_id, o.placed_on,
-                   COALESCE(NULLIF(p.category, ''), '#' || p.id) COLLATE "C" AS category
-            FROM customers_order o
-            JOIN customers_orderline l ON l.tenant_id = %s AND l.order_id = o.id
-            JOIN customers_product p ON p.tenant_id = %s AND p.id = l.product_id
-            WHERE o.tenant_id = %s AND o.status = 'placed' AND o.kind = 'order'
-              AND o.placed_on >= %s AND o.placed_on < %s AND {_AMONG}
-        ) bought
-        GROUP BY customer_id
+    A product without a category counts as its own. Customers who bought nothing from the first to the last day of the
+    windows have no row.
     """
     first, last = _span(windows)
-    params += [tenant_id, tenant_id, tenant_id, first, last, *_among(customers)]
-    schema = {"customer_id": pl.Int64} | dict.fromkeys(windows, pl.Int32)
-    return read_frame(sql, params, schema=schema, few=customers is not None)
+    with _looked_up() if are_few(customers) else nullcontext():
+        lines = _bought_lines((first, last), customers)
+    # Whole numbers in place of names: a customer bought as many categories as it has different ones.
+    bought = lines.join(_items(by_category=True).with_columns(pl.col("item").rank("dense")), on="product_id")
+    found = bought.select("customer_id").unique()
+    for name, (start, end) in windows.items():
+        inside = bought.filter((pl.col("day") >= start) & (pl.col("day") < end)).select("customer_id", "item").unique()
+        counts = inside.group_by("customer_id").agg(pl.len().cast(pl.Int32).alias(name))
+        found = found.join(counts, on="customer_id", how="left").with_columns(pl.col(name).fill_null(0))
+    return found
 
 
-def first_purchases(window: Window, *, by_category: bool) -> pl.DataFrame:
+def _bought_lines(window: Window, customers: Customers) -> pl.DataFrame:
+    """customer_id, day and product_id: the lines of the placed orders of a window."""
+    tenant_id = current_tenant().pk
+    return read_frame(
+        f"""
+        SELECT o.customer_id, o.placed_on - DATE '1970-01-01', l.product_id
+        FROM customers_order o
+        JOIN customers_orderline l ON l.tenant_id = %s AND l.order_id = o.id
+        WHERE o.tenant_id = %s AND o.status = 'placed' AND o.kind = 'order'
+          AND o.placed_on >= %s AND o.placed_on < %s AND {among(customers, "o.customer_id")}
+        """,
+        [tenant_id, tenant_id, *window],
+        schema={"customer_id": pl.Int64, "day": pl.Int32, "product_id": pl.Int64},
+        few=are_few(customers),
+    ).with_columns(pl.col("day").cast(pl.Date))
+
+
+@contextmanager
+def _looked_up() -> Iterator[None]:
+    """Rows are looked up for each row that they belong to: the planner would read all of the firm's sooner."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+        yield
+        cursor.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
+
+
+def _items(*, by_category: bool) -> pl.DataFrame:
+    """product_id and item: "#" and its id; by category that, where it has one."""
+    name = "COALESCE(NULLIF(category, ''), '#' || id)" if by_category else "'#' || id"
+    return read_frame(
+        f"SELECT id, {name} FROM customers_product WHERE tenant_id = %s",
+        [current_tenant().pk],
+        schema={"product_id": pl.Int64, "item": pl.String},
+    )
+
+
+def first_purchases(window: Window, *, by_category: bool, customers: Customers = None) -> pl.DataFrame:
     """customer_id, item and day: when each customer first bought each item in the window, as lists of orders say.
 
     An item is "#" and the product's id; by category it is the category, and a product without one stays an
@@ -267,28 +368,23 @@ def first_purchases(window: Window, *, by_category: bool) -> pl.DataFrame:
     """
     tenant_id = current_tenant().pk
     bought = read_frame(
-        """
+        f"""
         SELECT o.customer_id, l.product_id, min(o.placed_on)
         FROM customers_order o
         JOIN customers_orderline l ON l.tenant_id = %s AND l.order_id = o.id
         WHERE o.tenant_id = %s AND o.status = 'placed' AND o.kind = 'order' AND l.quantity > 0
-          AND o.placed_on >= %s AND o.placed_on < %s
+          AND o.placed_on >= %s AND o.placed_on < %s AND {among(customers, "o.customer_id")}
         GROUP BY o.customer_id, l.product_id
         """,
         [tenant_id, tenant_id, *window],
         schema={"customer_id": pl.Int64, "product_id": pl.Int64, "day": pl.Date},
     )
-    name = "COALESCE(NULLIF(category, ''), '#' || id)" if by_category else "'#' || id"
-    items = read_frame(
-        f"SELECT id, {name} FROM customers_product WHERE tenant_id = %s",
-        [tenant_id],
-        schema={"product_id": pl.Int64, "item": pl.String},
-    )
+    items = _items(by_category=by_category)
     named = bought.join(items.cast({"item": pl.Categorical}), on="product_id").select("customer_id", "item", "day")
     return named.group_by("customer_id", "item").agg(pl.col("day").min()) if by_category else named
 
 
-def order_sizes(split: dt.date, days: int) -> pl.DataFrame:
+def order_sizes(split: dt.date, days: int, customers: Customers = None) -> pl.DataFrame:
     """customer_id, product_id, before, now and money: each article that a customer bought on both sides of a day.
 
     before and now are the median quantities of a line in the `days` before `split` and from it on (ten
@@ -296,16 +392,22 @@ def order_sizes(split: dt.date, days: int) -> pl.DataFrame:
     with a quantity above nothing.
     """
     tenant_id, span = current_tenant().pk, dt.timedelta(days=days)
-    return read_frame(
+    lines = "JOIN customers_orderline l ON l.tenant_id = %s AND l.order_id = o.id"
+    if are_few(customers):
+        # OFFSET 0 has the lines looked up order by order: of a few customers, whatever the planner takes them for.
+        lines = """
+        CROSS JOIN LATERAL (SELECT product_id, quantity, money FROM customers_orderline
+                            WHERE tenant_id = %s AND order_id = o.id OFFSET 0) l
         """
+    return read_frame(
+        f"""
         SELECT o.customer_id, l.product_id,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY l.quantity) FILTER (WHERE o.placed_on < %s),
                percentile_cont(0.5) WITHIN GROUP (ORDER BY l.quantity) FILTER (WHERE o.placed_on >= %s),
                sum(l.money)
-        FROM customers_order o
-        JOIN customers_orderline l ON l.tenant_id = %s AND l.order_id = o.id
+        FROM customers_order o {lines}
         WHERE o.tenant_id = %s AND o.status = 'placed' AND o.kind = 'order' AND l.quantity > 0
-          AND o.placed_on >= %s AND o.placed_on < %s
+          AND o.placed_on >= %s AND o.placed_on < %s AND {among(customers, "o.customer_id")}
         GROUP BY o.customer_id, l.product_id
         HAVING min(o.placed_on) < %s AND max(o.placed_on) >= %s
         """,
@@ -317,16 +419,17 @@ def order_sizes(split: dt.date, days: int) -> pl.DataFrame:
             "now": pl.Float64,
             "money": pl.Int64,
         },
+        few=are_few(customers),
     )
 
 
-def last_touches(as_of: dt.date) -> pl.DataFrame:
+def last_touches(as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
     """customer_id, kind and last_touch_on: the last contact of each kind before `as_of`, either direction."""
     tenant = current_tenant()
     return read_frame(
-        """
+        f"""
         SELECT customer_id, kind, (max(at) AT TIME ZONE %s)::date
-        FROM customers_interaction WHERE tenant_id = %s AND at < %s GROUP BY customer_id, kind
+        FROM customers_interaction WHERE tenant_id = %s AND at < %s AND {among(customers)} GROUP BY customer_id, kind
         """,
         [tenant.timezone, tenant.pk, tenant.start_of(as_of)],
         schema={"customer_id": pl.Int64, "kind": pl.String, "last_touch_on": pl.Date},
@@ -373,14 +476,14 @@ def contact_counts(windows: Mapping[str, Window], customers: Customers = None) -
             params += [tenant.start_of(first), tenant.start_of(last)]
     sql = f"""
         SELECT customer_id, {", ".join(counts)} FROM customers_interaction
-        WHERE tenant_id = %s AND at >= %s AND at < %s AND {_AMONG}
+        WHERE tenant_id = %s AND at >= %s AND at < %s AND {among(customers)}
         GROUP BY customer_id
     """
     first, last = _span(windows)
-    params += [tenant.pk, tenant.start_of(first), tenant.start_of(last), *_among(customers)]
+    params += [tenant.pk, tenant.start_of(first), tenant.start_of(last)]
     columns = [f"{name}{suffix}" for name in windows for suffix in kinds]
     schema = {"customer_id": pl.Int64} | dict.fromkeys(columns, pl.Int32)
-    return read_frame(sql, params, schema=schema, few=customers is not None)
+    return read_frame(sql, params, schema=schema, few=are_few(customers))
 
 
 def last_answers(as_of: dt.date, contacts: int, run: int, customers: Customers = None) -> pl.DataFrame:
@@ -401,11 +504,11 @@ def last_answers(as_of: dt.date, contacts: int, run: int, customers: Customers =
             SELECT customer_id, at, answered,
                    row_number() OVER (PARTITION BY customer_id ORDER BY at DESC, id DESC) AS place
             FROM customers_interaction
-            WHERE tenant_id = %s AND direction = 'outbound' AND answered IS NOT NULL AND at < %s AND {_AMONG}
+            WHERE tenant_id = %s AND direction = 'outbound' AND answered IS NOT NULL AND at < %s AND {among(customers)}
         ) asked
         WHERE place <= %s GROUP BY customer_id
         """,
-        [contacts, contacts, tenant.timezone, tenant.pk, tenant.start_of(as_of), *_among(customers),
+        [contacts, contacts, tenant.timezone, tenant.pk, tenant.start_of(as_of),
          max(contacts, run)],
         schema={
             "customer_id": pl.Int64,
@@ -414,7 +517,7 @@ def last_answers(as_of: dt.date, contacts: int, run: int, customers: Customers =
             "unanswered_run": pl.Int32,
             "last_asked_on": pl.Date,
         },
-        few=customers is not None,
+        few=are_few(customers),
     )  # fmt: skip
 
 
@@ -428,12 +531,12 @@ def complaint_counts(windows: Mapping[str, Window], customers: Customers = None)
         params += [tenant.start_of(first), tenant.start_of(last)]
     sql = f"""
         SELECT customer_id, {", ".join(counts)} FROM customers_complaint
-        WHERE tenant_id = %s AND opened_at >= %s AND opened_at < %s AND {_AMONG} GROUP BY customer_id
+        WHERE tenant_id = %s AND opened_at >= %s AND opened_at < %s AND {among(customers)} GROUP BY customer_id
     """
     first, last = _span(windows)
-    params += [tenant.pk, tenant.start_of(first), tenant.start_of(last), *_among(customers)]
+    params += [tenant.pk, tenant.start_of(first), tenant.start_of(last)]
     schema = {"customer_id": pl.Int64} | dict.fromkeys(windows, pl.Int32)
-    return read_frame(sql, params, schema=schema, few=customers is not None)
+    return read_frame(sql, params, schema=schema, few=are_few(customers))
 
 
 def repeated_questions(as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
@@ -447,13 +550,13 @@ def repeated_questions(as_of: dt.date, customers: Customers = None) -> pl.DataFr
         f"""
         SELECT customer_id, max(number) FROM (
             SELECT customer_id, count(*) AS number FROM customers_complaint
-            WHERE tenant_id = %s AND opened_at < %s AND (solved_at IS NULL OR solved_at >= %s) AND {_AMONG}
+            WHERE tenant_id = %s AND opened_at < %s AND (solved_at IS NULL OR solved_at >= %s) AND {among(customers)}
             GROUP BY customer_id, lower(btrim(topic))
         ) topics GROUP BY customer_id
         """,
-        [tenant.pk, start, start, *_among(customers)],
+        [tenant.pk, start, start],
         schema={"customer_id": pl.Int64, "repeated_open": pl.Int32},
-        few=customers is not None,
+        few=are_few(customers),
     )
 
 
@@ -468,15 +571,15 @@ def solutions(window: Window, customers: Customers = None) -> pl.DataFrame:
         f"""
         SELECT customer_id, count(*), count(*) FILTER (WHERE first_time) FROM (
             SELECT customer_id, first_time FROM customers_complaint
-            WHERE tenant_id = %s AND solved_at >= %s AND solved_at < %s AND first_time IS NOT NULL AND {_AMONG}
+            WHERE tenant_id = %s AND solved_at >= %s AND solved_at < %s AND first_time IS NOT NULL AND {among(customers)}
             UNION ALL
             SELECT customer_id, solved FROM customers_interaction
-            WHERE tenant_id = %s AND at >= %s AND at < %s AND solved IS NOT NULL AND {_AMONG}
+            WHERE tenant_id = %s AND at >= %s AND at < %s AND solved IS NOT NULL AND {among(customers)}
         ) questions GROUP BY customer_id
         """,
-        [tenant.pk, *span, *_among(customers)] * 2,
+        [tenant.pk, *span] * 2,
         schema={"customer_id": pl.Int64, "solved": pl.Int32, "solved_first": pl.Int32},
-        few=customers is not None,
+        few=are_few(customers),
     )
 
 
@@ -486,11 +589,11 @@ def satisfaction(window: Window, customers: Customers = None) -> pl.DataFrame:
     return read_frame(
         f"""
         SELECT customer_id, sum(score), count(*) FROM customers_surveyresponse
-        WHERE tenant_id = %s AND kind = 'csat' AND at >= %s AND at < %s AND {_AMONG} GROUP BY customer_id
+        WHERE tenant_id = %s AND kind = 'csat' AND at >= %s AND at < %s AND {among(customers)} GROUP BY customer_id
         """,
-        [tenant.pk, tenant.start_of(window[0]), tenant.start_of(window[1]), *_among(customers)],
+        [tenant.pk, tenant.start_of(window[0]), tenant.start_of(window[1])],
         schema={"customer_id": pl.Int64, "csat_sum": pl.Int32, "csat_count": pl.Int32},
-        few=customers is not None,
+        few=are_few(customers),
     )
 
 
@@ -504,17 +607,11 @@ def recommendation(window: Window, customers: Customers = None) -> pl.DataFrame:
         f"""
         SELECT customer_id, count(*) FILTER (WHERE score >= %s), count(*) FILTER (WHERE score <= %s), count(*) FROM (
             SELECT DISTINCT ON (customer_id, contact_id) customer_id, score FROM customers_surveyresponse
-            WHERE tenant_id = %s AND kind = 'nps' AND at >= %s AND at < %s AND {_AMONG}
+            WHERE tenant_id = %s AND kind = 'nps' AND at >= %s AND at < %s AND {among(customers)}
             ORDER BY customer_id, contact_id, at DESC, id DESC
         ) latest GROUP BY customer_id
         """,
-        [PROMOTER_FROM, DETRACTOR_TO, tenant.pk, tenant.start_of(window[0]), tenant.start_of(window[1]),
-         *_among(customers)],
+        [PROMOTER_FROM, DETRACTOR_TO, tenant.pk, tenant.start_of(window[0]), tenant.start_of(window[1])],
         schema={"customer_id": pl.Int64, "promoters": pl.Int32, "detractors": pl.Int32, "nps_count": pl.Int32},
-        few=customers is not None,
+        few=are_few(customers),
     )  # fmt: skip
-
-
-def _among(customers: Customers) -> list[Any]:
-    ids = None if customers is None else list(customers)
-    return [ids, ids]

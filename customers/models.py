@@ -8,14 +8,17 @@ from typing import Any, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.functions import Lower, Reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext, pgettext_lazy
 
 from customers.imports.problems import ImportProblem
 from customers.querysets import CustomerQuerySet, OfCustomerQuerySet
+from customers.rules.search import LONGEST
 from customers.rules.surveys import nps_group
-from tenants.base import FixedPointField, MoneyField, TenantForeignKey, TenantModel, manager
+from customers.terms import note_names
+from tenants.base import FixedPointField, MoneyField, TenantForeignKey, TenantModel, implied_tenant, manager
 from tenants.models import Member
 
 DEFAULT_SOURCE = "import"
@@ -67,8 +70,9 @@ class Customer(TenantModel):
     """A firm or person that buys, with an A owner who looks after it and a B owner who covers."""
 
     name = models.CharField(_("name"), max_length=200)
-    # Lower case, for search with an operator that the wall lets into an index (`^@`); kept by save().
-    search_name = models.CharField(max_length=200, editable=False)
+    # Lower case, for the list's order and the beginning of the name; kept by save(), as are the terms of a search.
+    # Byte by byte: the beginning of a text is then a range of the index in whatever language the database sorts.
+    search_name = models.CharField(max_length=200, editable=False, db_collation="C")
     country = models.CharField(_("country"), max_length=60, blank=True)
     city = models.CharField(_("city"), max_length=80, blank=True)
     industry = models.CharField(_("industry"), max_length=80, blank=True)
@@ -99,8 +103,12 @@ class Customer(TenantModel):
         indexes: ClassVar[list[Any]] = [
             # The list in its own order, page by page; and search by the beginning of the name.
             models.Index(fields=["tenant", "search_name", "id"], name="customer_by_name"),
+            # The list of a country, and which countries there are.
+            models.Index(fields=["tenant", "country", "id"], name="customer_by_country"),
             # Lists of the API, and `updated_since`.
             models.Index(fields=["tenant", "updated_at", "id"], name="customer_by_update"),
+            # Whom the night leaves out.
+            models.Index(fields=["tenant", "id"], name="customer_closed", condition=models.Q(closed_on__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -110,7 +118,25 @@ class Customer(TenantModel):
         self.search_name = self.name.lower()
         if (fields := kwargs.get("update_fields")) is not None and "name" in fields:
             kwargs["update_fields"] = {*fields, "search_name"}
+        is_new = self._state.adding
         super().save(*args, **kwargs)
+        if is_new or fields is None or "name" in fields:
+            note_names({self.pk: self.name}, new=is_new)
+
+
+class SearchTerm(TenantModel):
+    """A term by whose beginning a customer's name is found (rules/search.py), kept by every writer of names.
+
+    Numbers, e-mail addresses and phones are found in their own tables (customers.search).
+    """
+
+    tenant = implied_tenant()
+    pk = models.CompositePrimaryKey("tenant_id", "term", "customer_id")
+    term = models.CharField(max_length=LONGEST, db_collation="C")
+    customer = TenantForeignKey(Customer, models.CASCADE, related_name="search_terms")
+
+    class Meta(TenantModel.Meta):
+        pass
 
 
 class CustomerTag(TenantModel):
@@ -126,14 +152,23 @@ class CustomerTag(TenantModel):
 class ExternalId(TenantModel):
     """What another system calls a customer: one name per source, several sources per customer."""
 
+    tenant = implied_tenant()
     customer = TenantForeignKey(Customer, models.CASCADE, related_name="external_ids")
     source = models.CharField(_("source"), max_length=30)
     value = models.CharField(_("external id"), max_length=100)
+    # For search, whatever its case.
+    lookup = models.GeneratedField(
+        expression=Lower("value"), output_field=models.CharField(max_length=100, db_collation="C"), db_persist=True
+    )
 
     class Meta(TenantModel.Meta):
         ordering: ClassVar[list[str]] = ["source", "value"]
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint("tenant", "source", "value", name="external_id_uniq")
+        ]
+        indexes: ClassVar[list[Any]] = [
+            # Search by a number in another system, whichever.
+            models.Index(fields=["tenant", "lookup", "customer"], name="external_id_lookup")
         ]
 
     def __str__(self) -> str:
@@ -163,6 +198,26 @@ class Contact(TenantModel):
     consent_on = models.DateField(_("consent asked on"), null=True, blank=True)
     is_main = models.BooleanField(_("first to ask"), default=False)
     left_on = models.DateField(_("left on"), null=True, blank=True)
+    # For search: by the beginning of name and address, and by the last digits, whether the country is said or not.
+    name_lookup = models.GeneratedField(
+        expression=Lower("name"), output_field=models.CharField(max_length=120, db_collation="C"), db_persist=True
+    )
+    email_lookup = models.GeneratedField(
+        expression=Lower("email"), output_field=models.CharField(max_length=254, db_collation="C"), db_persist=True
+    )
+    phone_lookup = models.GeneratedField(
+        expression=Reverse(
+            models.Func(
+                models.F("phone"),
+                models.Value("[^0-9]"),
+                models.Value(""),
+                models.Value("g"),
+                function="regexp_replace",
+            )
+        ),
+        output_field=models.CharField(max_length=40, db_collation="C"),
+        db_persist=True,
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -174,7 +229,17 @@ class Contact(TenantModel):
                 "tenant", "source", "external_id", name="contact_external_id_uniq", condition=~models.Q(external_id="")
             )
         ]
-        indexes: ClassVar[list[Any]] = [models.Index(fields=["tenant", "updated_at", "id"], name="contact_by_update")]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["tenant", "updated_at", "id"], name="contact_by_update"),
+            # Search by name, by e-mail address and by phone; many contacts have none of these two.
+            models.Index(fields=["tenant", "name_lookup"], name="contact_by_name"),
+            models.Index(
+                fields=["tenant", "email_lookup"], name="contact_by_email", condition=~models.Q(email_lookup="")
+            ),
+            models.Index(
+                fields=["tenant", "phone_lookup"], name="contact_by_phone", condition=~models.Q(phone_lookup="")
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -211,6 +276,7 @@ class Order(TenantModel):
         PLACED = "placed", _("placed")
         CANCELLED = "cancelled", _("cancelled")
 
+    tenant = implied_tenant()
     customer = TenantForeignKey(Customer, models.PROTECT, related_name="orders", verbose_name=_("customer"))
     source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
     external_id = models.CharField(_("number"), max_length=100)
@@ -250,6 +316,7 @@ class Order(TenantModel):
 class OrderLine(TenantModel):
     """One article of an order; money = quantity × unit price, to four decimals."""
 
+    tenant = implied_tenant()
     order = TenantForeignKey(Order, models.CASCADE, related_name="lines")
     position = models.PositiveIntegerField()
     product = TenantForeignKey(Product, models.PROTECT, related_name="+")
@@ -271,6 +338,7 @@ class Activity(TenantModel):
     rollup still knows every order day.
     """
 
+    tenant = implied_tenant()
     pk = models.CompositePrimaryKey("tenant_id", "customer_id", "month")
     customer = TenantForeignKey(Customer, models.CASCADE, related_name="activity")
     month = models.DateField()
@@ -327,6 +395,8 @@ class Interaction(TenantModel):
         indexes: ClassVar[list[Any]] = [
             # A customer's last contacts; the last touch of each kind.
             models.Index(fields=["tenant", "customer", "-at"], name="interaction_of_customer"),
+            # Whose contacts a window takes in or leaves behind tonight.
+            models.Index(fields=["tenant", "at"], name="interaction_by_time"),
             models.Index(fields=["tenant", "updated_at", "id"], name="interaction_by_update"),
             # Whether the firm notes competitors at all.
             models.Index(
@@ -443,18 +513,25 @@ class SurveyResponse(TenantModel):
 
 
 class Arrival(TenantModel):
-    """A customer about whom a fact has come in since somebody last looked; who looks takes the row away.
+    """A customer about whom a fact has come in: for who scores between two nights, and for the night.
 
-    Written in the transaction of the fact, once per customer however many come. A writer that meets a row which is
-    just being taken waits until it is gone and leaves a new one, so that no fact is missed.
+    Written in the transaction of the fact, once per customer however many come. Who scores marks the note as seen; the
+    night takes away those that it has reckoned with. A writer that meets a note which is just being marked or taken
+    waits, and leaves it unseen, so that no fact is missed.
     """
 
+    tenant = implied_tenant()
     pk = models.CompositePrimaryKey("tenant_id", "customer_id")
     customer = TenantForeignKey(Customer, models.CASCADE, related_name="+")
     at = models.DateTimeField(default=timezone.now)
+    is_seen = models.BooleanField(default=False, db_default=False)
+    transaction = models.BigIntegerField(db_default=0)  # that wrote the last of the facts (pg_current_xact_id)
 
     class Meta(TenantModel.Meta):
-        pass
+        indexes: ClassVar[list[Any]] = [
+            # Who scores between two nights takes those that wait longest.
+            models.Index(fields=["tenant", "at", "customer"], name="arrival_waiting", condition=models.Q(is_seen=False))
+        ]
 
 
 class Evidence(TenantModel):
@@ -534,8 +611,10 @@ class Import(TenantModel):
     created = models.BigIntegerField(default=0)
     updated = models.BigIntegerField(default=0)
     unchanged = models.BigIntegerField(default=0)
-    # Progress: bytes while reading, pieces while writing.
+    # Progress: thousandths of the file while reading, pieces while writing: the first so many are written.
     done_part = models.BigIntegerField(default=0)
+    # Numbers of pieces beyond these that are written too: several are under way at a time.
+    done_ahead = models.JSONField(default=list)
     whole = models.BigIntegerField(default=0)
     # Why the whole file was refused: a code and its values, put into words by `error`.
     problem = models.JSONField(default=dict)

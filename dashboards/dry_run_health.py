@@ -12,13 +12,14 @@ from decimal import Decimal
 from typing import Final
 
 import polars as pl
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from dashboards.matrix import Cell, cells_of
 from health.facts import Reads, facts_of
 from health.models import LapseForecast
 from health.rules.indicators import score_frame
 from health.rules.policy import ForecastPolicy, HealthPolicy
+from segmentation.models import Standing
 from segmentation.rules.policy import TierPolicy
 from tenants.policies import Policy
 
@@ -110,8 +111,9 @@ def lapse_warnings(in_force: Policy, draft: Policy, as_of: dt.date) -> LapseWarn
     if rules == old:
         return None
     silent_since = as_of - dt.timedelta(days=rules.silence_days)
-    # As health.forecasting and rules.forecast.silence_rule; the facts' dates are texts that sort as days do.
-    then = Q(percent__gte=rules.warn_percent) | Q(code="no_model", facts__last_order_on__lt=silent_since.isoformat())
+    # As health.forecasting and rules.forecast.silence_rule.
+    silent = Standing.objects.filter(customer=OuterRef("customer"), last_order_on__lt=silent_since)
+    then = Q(percent__gte=rules.warn_percent) | Q(Exists(silent), code="no_model")
     now = Q(is_warned=True)
     told = LapseForecast.objects.filter(customer__closed_on__isnull=True).aggregate(
         everybody=Count("customer"),

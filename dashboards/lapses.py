@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,15 +12,16 @@ from django.db.models import Count, Q, Sum
 from django.utils.translation import pgettext
 
 from customers.models import Customer
+from customers.tallies import tallied
 from dashboards.back_tests import Record, newest_record
 from dashboards.lapse_words import SHORT_WHY, WHY_NO_NUMBER, reasons, reasons_short, why_no_forecast
 from health import forecasting
-from health.models import LapseFit, LapseForecast
-from health.rules.forecast import Explanation, explain_all
+from health.models import HealthTally, LapseFit, LapseForecast
+from health.rules.forecast import Explanation
 from health.rules.policy import ForecastPolicy
-from tenants.context import current_tenant
+from tenants.base import POINTS
 from tenants.models import Member
-from tenants.policies import Policy, policy_numbered
+from tenants.policies import Policy
 
 # ── one customer ─────────────────────────────────────────────────────────────
 
@@ -42,6 +42,7 @@ class Lapse:
     short_reasons: Sequence[tuple[str, int]] = ()
     why_none: str = ""
     record: Record | None = None
+    is_complete: bool = True
 
     @property
     def is_forecast(self) -> bool:
@@ -67,8 +68,15 @@ class Lapse:
 
     @property
     def is_replaced(self) -> bool:
-        """The number stands, but the model that gave it is gone, or another one by now: no reasons until the next night."""
+        """The number stands, but facts have come in since, or the model that gave it is gone: no reasons until the next night."""
         return self.row is not None and self.row.percent is not None and self.explanation is None
+
+
+def lapse_at_once(customer: Customer, policy: Policy) -> Lapse:
+    """The number alone: its reasons and its record, which take longer, are left to `lapse_of`."""
+    row = LapseForecast.objects.filter(customer=customer).first()
+    as_of = None if row else forecasting.told_on()
+    return Lapse(row, policy.section(ForecastPolicy), as_of, is_complete=False)
 
 
 def lapse_of(customer: Customer, policy: Policy) -> Lapse:
@@ -114,29 +122,11 @@ def with_reasons(rows: Sequence[Any]) -> None:
     Customers without a number need no query; the others a few, however many they are.
     """
     numbered = [row.pk for row in rows if row.lapse_percent is not None]
-    found = _explanations(list(LapseForecast.objects.filter(customer__in=numbered))) if numbered else {}
+    found = forecasting.explain_many(list(LapseForecast.objects.filter(customer__in=numbered))) if numbered else {}
     for row in rows:
         explanation = found.get(row.pk)
         row.reasons = reasons(explanation) if explanation else ()
         row.no_reasons = str(WHY_NO_NUMBER.get(row.no_forecast or "", "")) if row.lapse_percent is None else ""
-
-
-def _explanations(forecasts: Sequence[LapseForecast]) -> dict[int, Explanation]:
-    """By customer; all that rest on the same model and version of the policy at once."""
-    day = forecasting.told_on() or current_tenant().today()
-    fits = LapseFit.objects.in_bulk({each.fit_id for each in forecasts if each.fit_id is not None})
-    alike: dict[tuple[int, int], list[LapseForecast]] = defaultdict(list)
-    for each in forecasts:
-        if each.fit_id is not None and each.fit_id in fits:
-            alike[each.fit_id, each.policy_version].append(each)
-    found: dict[int, Explanation] = {}
-    for (fit_id, version), together in alike.items():
-        model, rules = forecasting.model_of(fits[fit_id]), policy_numbered(version).section(ForecastPolicy)
-        if model is None:  # of another release: the next night brings one that can be read
-            continue
-        told = explain_all([forecasting.facts_of(each) for each in together], model, rules, day)
-        found |= {each.customer_id: how for each, how in zip(together, told, strict=True) if how is not None}
-    return found
 
 
 @dataclass(frozen=True)
@@ -152,7 +142,10 @@ class Totals:
 
 
 def totals(member: Member) -> Totals:
-    """One query."""
+    """What the last night has counted, else what its rows say; one query each."""
+    if cells := tallied(HealthTally, member, "forecasts"):
+        money = {name: Decimal(cells[0][name]) / POINTS for name in ("at_risk", "expected")}
+        return Totals(**cells[0] | money)
     has_number = Q(percent__isnull=False)
     sums = LapseForecast.objects.visible_to(member).aggregate(
         warned=Count("customer", filter=Q(is_warned=True)),

@@ -117,7 +117,7 @@ def evaluate(segment: SavedSegment, on: dt.date | None = None) -> Moved | None:
             saved.note_problem(row, words)
             return None
         matched = _chosen(row.filters, on).qs.order_by().values_list("pk", flat=True)
-        return saved.note_members(row, set(matched), on)
+        return saved.note_members(row, matched, on)
 
 
 def run(on: dt.date) -> dict[str, int]:

@@ -5,67 +5,109 @@ from __future__ import annotations
 import datetime as dt
 
 import polars as pl
+from django.db import connection
 
-from customers.frames import last_touches, living_customers
+from customers.changes import days_before, due_by_facts
+from customers.frames import last_touches, relations
 from followups.models import FollowUp
 from followups.raising import cancel_satisfied, raise_follow_ups
 from followups.rules import cadence
 from followups.rules.policy import CadencePolicy
-from followups.rules.ranking import priority
+from followups.rules.ranking import priority_sql
 from tenants.context import current_tenant
-from tenants.frames import merge_frame, read_frame
+from tenants.frames import read_frame
+from tenants.parts import Customers, Part, among, are_few
 from tenants.policies import active_policy
+from tenants.runs import Counts, Piece, Step
 
 
 def run(as_of: dt.date) -> dict[str, int]:
-    """Raise what the cadence asks for; returns raised, cancelled (no longer needed) and ranked (rank changed)."""
+    """The whole step at once: raised, cancelled (no longer needed) and ranked (rank changed)."""
+    return STEP.at_once(as_of)
+
+
+def work(piece: Piece) -> Counts:
+    """Raise what the cadence asks for, withdraw what a contact has satisfied, rank what is open.
+
+    On a quiet night only for customers about whom a fact came in, whose tier moved, or to whom the cadence comes
+    round tonight: for all others the last night has asked already.
+    """
     policy = active_policy()
     rules = policy.section(CadencePolicy)
-    touched = last_touches(as_of)
-    planned = cadence.plan(_under_cadence(), touched, rules)
-    due = cadence.due(planned, rules, as_of)
+    asked: Customers = piece.part if piece.since is None else _asked(piece, piece.since, rules)
+    touched = last_touches(piece.as_of, asked)
+    planned = cadence.plan(_under_cadence(asked), touched, rules)
+    due = cadence.due(planned, rules, piece.as_of)
     # How often, for the reason's phrase: "Monthly light touch".
     often = planned.join(cadence.intervals(rules), on=["tier", "kind"]).select("customer_id", "kind", "interval")
-    cancelled = cancel_satisfied(touched)
+    cancelled = cancel_satisfied(touched, asked)
     routine = due.join(often, on=["customer_id", "kind"]).with_columns(
         level=pl.lit(FollowUp.Level.ROUTINE.value), facts=pl.struct(every_days="interval").struct.json_encode()
     )
-    raised = raise_follow_ups(routine, policy_version=policy.number)
-    return {"raised": raised, "cancelled": cancelled, "ranked": rank_again()}
+    raised = raise_follow_ups(routine, policy_version=policy.number, customers=asked)
+    return {"raised": raised, "cancelled": cancelled, "ranked": rank_again(piece.part)}
 
 
-def _under_cadence() -> pl.DataFrame:
+STEP = Step(work)
+
+
+def _asked(piece: Piece, since: dt.date, rules: CadencePolicy) -> list[int]:
+    days: list[int] = cadence.intervals(rules).get_column("interval").unique().to_list()
+    # Due so many days after the last touch: tonight it comes round to those touched on the days in between.
+    comes_round = [days_before(each - 1) for each in days]
+    started = _changes(piece.part, after=since - dt.timedelta(days=max(days, default=0)))
+    return sorted(
+        {*due_by_facts(piece, contacts=comes_round), *cadence.starting(started, rules, since, piece.as_of)}
+    )  # fmt: skip
+
+
+def _changes(part: Part, after: dt.date) -> pl.DataFrame:
+    """customer_id, tier and since: who came into which tier after a day, and when."""
+    return read_frame(
+        f"""
+        SELECT customer_id, after, "on" FROM segmentation_tierchange
+        WHERE tenant_id = %s AND "on" > %s AND after <> '' AND {part.sql()}
+        """,
+        [current_tenant().pk, after],
+        schema={"customer_id": pl.Int64, "tier": pl.String, "since": pl.Date},
+    )
+
+
+def _under_cadence(customers: Customers) -> pl.DataFrame:
     """Living customers with their tier, since the day they came into it: a shorter interval starts fresh."""
     tiers = read_frame(
-        """
+        f"""
         SELECT s.customer_id, s.tier, max(c.on) FROM segmentation_standing s
         JOIN segmentation_tierchange c ON c.tenant_id = %s AND c.customer_id = s.customer_id AND c.after = s.tier
-        WHERE s.tenant_id = %s AND s.tier <> '' GROUP BY s.customer_id, s.tier
+        WHERE s.tenant_id = %s AND s.tier <> '' AND {among(customers, "s.customer_id")}
+          AND {among(customers if isinstance(customers, Part) else None, "c.customer_id")}
+        GROUP BY s.customer_id, s.tier
         """,
         [current_tenant().pk, current_tenant().pk],
         schema={"customer_id": pl.Int64, "tier": pl.String, "since": pl.Date},
+        few=are_few(customers),
     )
-    return tiers.join(living_customers().select("customer_id"), on="customer_id", how="semi")
+    return tiers.join(relations(customers=customers).select("customer_id"), on="customer_id", how="semi")
 
 
-def rank_again() -> int:
-    """Bring the priority of open follow-ups up to date with tonight's money and health."""
-    open_ones = read_frame(
-        """
-        SELECT f.id, f.level, f.priority, COALESCE(s.monetary, 0), h.score FROM followups_followup f
-        LEFT JOIN segmentation_standing s ON s.tenant_id = f.tenant_id AND s.customer_id = f.customer_id
-        LEFT JOIN health_healthscore h ON h.tenant_id = f.tenant_id AND h.customer_id = f.customer_id
-        WHERE f.tenant_id = %s AND f.status = 'open'
-        """,
-        [current_tenant().pk],
-        schema={
-            "id": pl.Int64,
-            "level": pl.String,
-            "before": pl.Int64,
-            "money": pl.Int64,
-            "score": pl.Int16,
-        },
-    )
-    ranked = open_ones.with_columns(priority=priority(pl.col("money"), pl.col("score"), pl.col("level")))
-    moved = ranked.filter(pl.col("priority") != pl.col("before")).select("id", "priority")
-    return merge_frame(FollowUp, moved, keys=["id"], insert=False).updated
+def rank_again(part: Part) -> int:
+    """Bring the priority of the part's open follow-ups up to date with tonight's money and health; returns how many.
+
+    Locked in the order of their numbers, as by people who change several at once: none waits for the other crosswise.
+    """
+    now = priority_sql("s.monetary", "h.score", "f.level")
+    tenant_id = current_tenant().pk
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE followups_followup f SET priority = r.priority FROM (
+                SELECT f.id, {now} AS priority FROM followups_followup f
+                LEFT JOIN segmentation_standing s ON s.tenant_id = %s AND s.customer_id = f.customer_id
+                LEFT JOIN health_healthscore h ON h.tenant_id = %s AND h.customer_id = f.customer_id
+                WHERE f.tenant_id = %s AND f.status = 'open' AND {part.sql("f.customer_id")} AND f.priority <> {now}
+                ORDER BY f.id FOR NO KEY UPDATE OF f
+            ) r WHERE f.tenant_id = %s AND f.id = r.id AND f.status = 'open'
+            """,
+            [tenant_id] * 4,
+        )
+        return int(cursor.rowcount)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
+from django.db import connection
 from django.db.models import Case, Count, DateField, F, Func, IntegerField, Max, Min, Q, Value, When
-from django.db.models.functions import Greatest, Least
+from django.db.models.functions import Least
+from django.utils import formats
+from django.utils.translation import gettext as _
 
 from customers.models import Interaction
-from customers.querysets import OfCustomerQuerySet, visible_customers
+from customers.querysets import visible_customers
 from followups.rules.cadence import next_touch
 from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import URGENCY_FUTURE, URGENCY_MOST_DAYS, URGENCY_PER_DAY, URGENCY_TODAY
+from tenants.base import TenantQuerySet
 from tenants.context import current_tenant
-from tenants.permissions import Role
+from tenants.permissions import SEES_ALL, Role
 
 if TYPE_CHECKING:
     from customers.models import Customer
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 View = Literal["mine", "covering", "all"]
 VIEWS: Final[tuple[View, ...]] = get_args(View)
 Due = Literal["", "today", "late"]
+
+MOST_COUNTED: Final = 10_000
+"""Nobody works through more: so many are counted of what everybody has to do, and "10,000+" is said."""
 
 HORIZON_DAYS: Final = 4
 """Today also shows what falls due within so many days, so that a free hour finds work."""
@@ -58,26 +65,26 @@ def in_view(member: Member, view: View) -> Q:
     if view == "mine":
         return Q(assignee=member)
     if view == "covering":
-        return Q(customer__owner_b=member) & (Q(assignee__isnull=True) | ~Q(assignee=member))
+        return Q(owner_b=member) & (Q(assignee__isnull=True) | ~Q(assignee=member))
     return Q()
 
 
-class FollowUpQuerySet(OfCustomerQuerySet):
+class FollowUpQuerySet(TenantQuerySet):
     """Follow-ups."""
 
-    def waiting(self, today: dt.date) -> FollowUpQuerySet:
-        """Open, not put off beyond today, late or due within HORIZON_DAYS; annotated with `day`.
+    def visible_to(self, member: Member) -> Self:
+        """Those of customers whom the member sees."""
+        return self.filter(visible_customers(member))
 
-        `day` is when it is due: the day it was put off to, where that is later.
-        """
-        last = today + dt.timedelta(days=HORIZON_DAYS)
+    def waiting(self, today: dt.date) -> FollowUpQuerySet:
+        """Open, not put off beyond today, and by its `day` late or due within HORIZON_DAYS."""
         awake = Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=today)
-        return self.filter(_OPEN & awake, due_on__lte=last).annotate(day=Greatest("due_on", "snoozed_until"))
+        return self.filter(_OPEN & awake, day__lte=today + dt.timedelta(days=HORIZON_DAYS))
 
     def ranked(self, today: dt.date) -> FollowUpQuerySet:
         """In the order in which to work: annotated with `rank`, highest first; a total order.
 
-        `rank` is rules/ranking.py's `priority // 100 * urgency` of `day`; call `waiting` first.
+        `rank` is rules/ranking.py's `priority // 100 * urgency` of `day`.
         """
         late = Least(_DaysBetween(_day(today), F("day")), Value(URGENCY_MOST_DAYS))
         urgency = Case(When(day__gt=today, then=Value(URGENCY_FUTURE)), default=URGENCY_TODAY + URGENCY_PER_DAY * late)
@@ -89,11 +96,69 @@ class FollowUpQuerySet(OfCustomerQuerySet):
         return self.visible_to(member).filter(in_view(member, view)).waiting(today).ranked(today)
 
 
+_DAYS_WAITING: Final = """
+    WITH RECURSIVE days AS (
+        (SELECT day FROM followups_followup
+         WHERE tenant_id = %(tenant)s AND status = 'open' AND day >= %(first)s ORDER BY day LIMIT 1)
+        UNION ALL
+        SELECT (SELECT f.day FROM followups_followup f
+                WHERE f.tenant_id = %(tenant)s AND f.status = 'open' AND f.day > days.day ORDER BY f.day LIMIT 1)
+        FROM days WHERE days.day < %(last)s
+    )
+"""
+"""Each day of which something waits, from one to the next along the index follow_up_ranked."""
+
+
+def best_of_all(today: dt.date, due: Due, most: int, without: Sequence[int] = ()) -> list[int]:
+    """The ids of `waiting(today).ranked(today)` of the whole tenant, the first `most`, without some.
+
+    The best of everybody's work are among the best of each day, which the index has in order: whoever has hundreds of
+    thousands open waits no longer than who has hundreds.
+    """
+    first, last = due_span(due, today)
+    urgency = (
+        f"CASE WHEN best.day > %(today)s THEN {URGENCY_FUTURE} "
+        f"ELSE {URGENCY_TODAY} + {URGENCY_PER_DAY} * LEAST(%(today)s - best.day, {URGENCY_MOST_DAYS}) END"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            {_DAYS_WAITING}
+            SELECT best.id FROM days CROSS JOIN LATERAL (
+                SELECT f.id, f.priority, f.day, f.due_at FROM followups_followup f
+                WHERE f.tenant_id = %(tenant)s AND f.status = 'open' AND f.day = days.day
+                      AND (f.snoozed_until IS NULL OR f.snoozed_until <= %(today)s) AND f.id <> ALL(%(without)s::bigint[])
+                ORDER BY f.priority / 100 DESC, f.due_at, f.id LIMIT %(most)s
+            ) best WHERE days.day <= %(last)s
+            ORDER BY best.priority / 100 * ({urgency}) DESC, best.day, best.due_at, best.id LIMIT %(most)s
+            """,
+            {
+                "tenant": current_tenant().pk,
+                "today": today,
+                "first": first,
+                "last": last,
+                "most": max(0, most),
+                "without": list(without),
+            },
+        )
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def due_span(due: Due, today: dt.date) -> tuple[dt.date, dt.date]:
+    """The first and the last `day` behind a number of the strip."""
+    if due == "today":
+        return today, today
+    if due == "late":
+        return dt.date.min, today - dt.timedelta(days=1)
+    return dt.date.min, today + dt.timedelta(days=HORIZON_DAYS)
+
+
 @dataclass(frozen=True)
 class QueueCounts:
     """What the heads of the views and the strip say; `oldest_days` is how late the latest is, 0 for none late.
 
-    `mine`, `covering` and `all` count the views; the others count in the view that was asked about.
+    `mine`, `covering` and `all` count the views; the others count in the view that was asked about. More than
+    MOST_COUNTED stands for any number above.
     """
 
     mine: int
@@ -104,6 +169,18 @@ class QueueCounts:
     oldest_days: int
     new: int
     found: int
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The numbers as people read them: "10,000+" for more than are counted."""
+        return {name: counted(number) for name, number in vars(self).items()}
+
+
+def counted(number: int) -> str:
+    """A number that is counted up to MOST_COUNTED."""
+    if number <= MOST_COUNTED:
+        return str(formats.number_format(number, 0))
+    return _("%(count)s+") % {"count": formats.number_format(MOST_COUNTED, 0)}
 
 
 def count_queue(
@@ -116,12 +193,15 @@ def count_queue(
     known: Collection[int] = (),
     only: Q = Q(),  # noqa: B008  # a Q is never changed
 ) -> QueueCounts:
-    """Count the queues of a member in one pass. `rows` are all follow-ups of the tenant.
+    """Count the queues of a member. `rows` are all follow-ups of the tenant.
 
-    `new` are those of the view that were raised or moved after `since` and are not among the `known` ids;
+    In one pass over what a member sees of customers of their own or of a team; of all customers each number by
+    itself, up to MOST_COUNTED. `new` are those of the view that were raised or moved after `since` and are not among the `known` ids;
     `found` those of the view that meet `only`.
     """
     here = in_view(member, view)
+    if member.role in SEES_ALL:
+        return _count_some(rows, member, view, today, _fresh(since, known), only)
     counts = (
         rows.visible_to(member)
         .waiting(today)
@@ -140,12 +220,34 @@ def count_queue(
     return QueueCounts(**counts, oldest_days=(today - oldest).days if oldest else 0)
 
 
+def _count_some(rows: FollowUpQuerySet, member: Member, view: View, today: dt.date, fresh: Q, only: Q) -> QueueCounts:
+    waiting = rows.waiting(today)
+    here = waiting.filter(in_view(member, view))
+
+    def count(some: FollowUpQuerySet) -> int:
+        return some.order_by().values("pk")[: MOST_COUNTED + 1].count()
+
+    overdue = here.filter(due_filter("late", today))
+    oldest = overdue.order_by("day").values_list("day", flat=True).first()
+    everything = count(waiting)
+    return QueueCounts(
+        mine=count(waiting.filter(in_view(member, "mine"))),
+        covering=count(waiting.filter(in_view(member, "covering"))),
+        all=everything,
+        due_today=count(here.filter(due_filter("today", today))),
+        overdue=count(overdue),
+        oldest_days=(today - oldest).days if oldest else 0,
+        new=count(here.filter(fresh)),
+        found=everything if view == "all" and only == Q() else count(here.filter(only)),
+    )
+
+
 def _fresh(since: dt.datetime | None, known: Collection[int]) -> Q:
     return Q(pk__in=[]) if since is None else Q(updated_at__gt=since) & ~Q(pk__in=list(known))
 
 
 def due_filter(due: Due, today: dt.date) -> Q:
-    """The rows behind a number of the strip; call `waiting` first."""
+    """The rows behind a number of the strip."""
     if due == "today":
         return Q(day=today)
     if due == "late":
@@ -156,9 +258,8 @@ def due_filter(due: Due, today: dt.date) -> Q:
 def done_today(rows: FollowUpQuerySet, member: Member, view: View, today: dt.date) -> int:
     """How many were done since midnight: by the member, or in the view of all by anybody."""
     done = rows.filter(status="done", closed_at__gte=current_tenant().start_of(today))
-    if view == "all":
-        return done.filter(visible_customers(member, "customer__")).count()
-    return done.filter(closed_by=member).count()
+    done = done.visible_to(member) if view == "all" else done.filter(closed_by=member)
+    return done.order_by().values("pk")[: MOST_COUNTED + 1].count()
 
 
 def last_touched(customer: Customer) -> dict[str, dt.date]:

@@ -15,17 +15,20 @@ from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import priority
 from tenants.context import current_tenant
 from tenants.frames import insert_frame, read_frame
+from tenants.parts import Customers, among, are_few
 from tenants.policies import active_policy
 
 
-def raise_follow_ups(wanted: pl.DataFrame, *, policy_version: int) -> int:
+def raise_follow_ups(wanted: pl.DataFrame, *, policy_version: int, customers: Customers = None) -> int:
     """Raise one follow-up per row, unless (customer, rule, period) has had one; returns how many are new.
 
     `wanted`: customer_id, kind, rule, period, due_on, level and facts (JSON text). The A owner gets it, by
-    the way the first contact likes; closed customers get none. What comes from an alert has a clock: the
+    the way the first contact likes; closed customers get none. `customers` are those whom it may name. What comes from an alert has a clock: the
     policy's hour of its day.
     """
-    asked = wanted.join(living_customers(), on="customer_id")
+    if wanted.is_empty():
+        return 0
+    asked = wanted.join(living_customers(customers), on="customer_id")
     if asked.is_empty():
         return 0
     rules = active_policy().section(CadencePolicy)
@@ -33,14 +36,15 @@ def raise_follow_ups(wanted: pl.DataFrame, *, policy_version: int) -> int:
     ends = {day: dt.datetime.combine(day, rules.done_by, tzinfo=zone) for day in asked.get_column("due_on").unique()}
     clock = pl.col("due_on").replace_strict(ends, return_dtype=pl.Datetime("us", "UTC"))
     worth = read_frame(
-        """
+        f"""
         SELECT c.id, COALESCE(s.monetary, 0), h.score FROM customers_customer c
         LEFT JOIN segmentation_standing s ON s.tenant_id = c.tenant_id AND s.customer_id = c.id
         LEFT JOIN health_healthscore h ON h.tenant_id = c.tenant_id AND h.customer_id = c.id
-        WHERE c.tenant_id = %s
+        WHERE c.tenant_id = %s AND {among(customers, "c.id")}
         """,
         [current_tenant().pk],
         schema={"customer_id": pl.Int64, "money": pl.Int64, "score": pl.Int16},
+        few=are_few(customers),
     )
     now = timezone.now()
     rows = asked.join(worth, on="customer_id", how="left").select(
@@ -69,18 +73,19 @@ def raise_follow_ups(wanted: pl.DataFrame, *, policy_version: int) -> int:
     return insert_frame(FollowUp, rows, constants=constants)
 
 
-def cancel_satisfied(touched: pl.DataFrame) -> int:
-    """Withdraw cadence follow-ups that a later contact has satisfied, and all of closed customers.
+def cancel_satisfied(touched: pl.DataFrame, customers: Customers = None) -> int:
+    """Withdraw the customers' cadence follow-ups that a later contact has satisfied, and all of closed customers.
 
     `touched`: customer_id, kind, last_touch_on. Returns how many were withdrawn.
     """
     open_ones = read_frame(
-        """
+        f"""
         SELECT f.id, f.customer_id, f.kind, f.rule, f.period, c.closed_on IS NOT NULL FROM followups_followup f
         JOIN customers_customer c ON c.tenant_id = f.tenant_id AND c.id = f.customer_id
-        WHERE f.tenant_id = %s AND f.status = 'open'
+        WHERE f.tenant_id = %s AND f.status = 'open' AND {among(customers, "f.customer_id")}
         """,
         [current_tenant().pk],
+        few=are_few(customers),
         schema={
             "id": pl.Int64,
             "customer_id": pl.Int64,

@@ -24,6 +24,7 @@ from followups.models import FollowUp
 from followups.querysets import FollowUpQuerySet
 from followups.reasons import CADENCE, asks_for_contact
 from followups.rules.policy import CadencePolicy
+from health.counting import recounted
 from tenants.context import current_tenant
 from tenants.events import acting, changes_of, record
 from tenants.models import Event, Member
@@ -196,7 +197,8 @@ def change_owner(*, customer: Customer, owner_a: Member | None, owner_b: Member 
         moves = {customer.owner_a_id: owner_a} if customer.owner_a != owner_a else {}
         if customer.owner_b_id and customer.owner_b != owner_b and customer.owner_b_id not in moves:
             moves[customer.owner_b_id] = owner_b or owner_a
-        customers.services.set_owners(customer=customer, owner_a=owner_a, owner_b=owner_b)
+        with recounted([customer.pk]):
+            customers.services.set_owners(customer=customer, owner_a=owner_a, owner_b=owner_b)
         stay = {owner.pk for owner in (owner_a, owner_b) if owner}
         change = Change()
         for row in _lock(FollowUp.objects.filter(customer=customer, status=FollowUp.Status.OPEN)):

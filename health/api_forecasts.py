@@ -113,15 +113,15 @@ class LapseModelSerializer(serializers.Serializer):
 class ForecastDetailSerializer(ForecastSerializer):
     """The same, with the facts that it rests on, what makes it differ from the usual, and the model."""
 
-    facts = serializers.SerializerMethodField(help_text="As of as_of; without a percent those that say why.")
+    facts = serializers.SerializerMethodField(help_text="As of as_of, by what is known now.")
     explanation = ExplanationSerializer(allow_null=True)
     model = LapseModelSerializer(allow_null=True)
 
     class Meta(ForecastSerializer.Meta):
         fields = [*ForecastSerializer.Meta.fields, "facts", "explanation", "model"]
 
-    def get_facts(self, row: LapseForecast) -> dict[str, Any]:
-        return _facts(row.facts)
+    def get_facts(self, row: Any) -> dict[str, Any]:
+        return _facts({name: value for name, value in row.facts.items() if name != "customer_id"})
 
 
 class ForecastViewSet(OfTheNight):
@@ -149,7 +149,7 @@ class ForecastViewSet(OfTheNight):
         """The forecast of one customer, with what makes it differ from the usual."""
         row = self.get_object()
         explained = forecasting.explain(row, as_of=row.told_on)
-        row.explanation, row.model = explained.explanation, explained.model
+        row.explanation, row.model, row.facts = explained.explanation, explained.model, explained.facts or {}
         return Response(ForecastDetailSerializer(row, context=self.get_serializer_context()).data)
 
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from pydantic import ValidationError as InvalidSection
 
 from customers.frames import Window, order_span
-from health.frames import read_history
+from health.frames import JUDGED, read_sample
 from health.models import BackTest, BackTestCutOff
 from health.rules import backtest as rules_of_back_tests
 from health.rules.backtest import Ground, Part, cut_offs_between, summary
@@ -102,7 +102,7 @@ def evaluate(first: dt.date, last: dt.date, horizon_days: int | None = None) -> 
     cut_offs, rules = _months(first, last), active_policy().section(ForecastPolicy)
     if horizon_days is not None:
         rules = _for_days(rules, horizon_days)
-    return rules_of_back_tests.backtest(read_history(current_tenant().today()), cut_offs, rules)
+    return rules_of_back_tests.backtest(read_sample(current_tenant().today(), JUDGED), cut_offs, rules)
 
 
 # ── starting ────────────────────────────────────────────────────────────────
@@ -237,7 +237,7 @@ class _Job:
                 return False
             if self.ground is None:
                 rules = _rules(policy_numbered(row.policy_version), row.horizon_days)
-                self.ground = Ground(read_history(self.tenant.today()), rules)
+                self.ground = Ground(read_sample(self.tenant.today(), JUDGED), rules)
             due.result = self.ground.measure(due.cut_off).to_json()
             due.is_done = True
             due.save(update_fields=["result", "is_done"])

@@ -1,7 +1,8 @@
 """Reading: how the customers whom a member sees are doing, how that moved, and where machine and person differ.
 
 Every figure has a way to its rows: `had_band`, `recoloured_between`, `disagreeing` and the columns of HealthScore
-narrow a list of customers to those behind a number.
+narrow a list of customers to those behind a number. What everybody is doing now is counted already (`BandCount`), and
+so is how that moved until the last night; before the first night, and for other days, the rows are counted.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.expressions import ExpressionWrapper
 from django.db.models.functions import Coalesce
 
 from customers.models import Customer
-from health.history import month_before, week_before
-from health.models import Band, HealthCount, HealthHistory, HealthScore, Pulse
+from customers.tallies import OWNERS, tallied
+from health.history import monday, month_before, week_before
+from health.models import Band, BandCount, HealthCount, HealthHistory, HealthScore, HealthTally, Pulse
 from health.pulses import counting, latest_pulses
 from tenants.base import POINTS
 from tenants.context import current_tenant
 from tenants.frames import read_frame
-from tenants.models import Member
+from tenants.models import Member, Run, RunStep
 from tenants.permissions import SEES_ALL, Role
 
 BANDS: Final[tuple[str, ...]] = (Band.GREEN, Band.YELLOW, Band.RED, Band.NONE)
@@ -49,6 +50,8 @@ NOT_SCORED: Final = ""
 """The band of who had none on a day: no customer yet, no night yet, or closed by then."""
 
 TREND_WEEKS: Final = 12
+MOVES_WEEKS: Final = 4
+"""Between which Monday and the last night moves are shown when nobody asks for other days."""
 DROP: Final = 5
 """Points lost in a week from which a fall is a big one, as the screens set it in bold."""
 
@@ -83,8 +86,10 @@ class BandShare:
 
 def distribution(member: Member) -> list[BandShare]:
     """How the customers whom a member sees are doing now, by colour, best first; one query."""
-    rows = _with_money(HealthScore.objects.visible_to(member)).order_by().values_list("band")
-    found = {band: (count, money or Decimal(0)) for band, count, money in rows.annotate(Count("customer"), Sum("net"))}
+    found: dict[str, tuple[int, Decimal]] = {}
+    for _owner, band, count, money, _fallen in _by_owner(member):
+        known_count, known_money = found.get(band, (0, Decimal(0)))
+        found[band] = known_count + count, known_money + money
     everybody = sum(count for count, _money in found.values())
     whole = sum((money for _count, money in found.values()), Decimal(0))
     shares = []
@@ -95,8 +100,27 @@ def distribution(member: Member) -> list[BandShare]:
     return shares
 
 
+def has_counts() -> bool:
+    """Whether a night has counted what is now; from then on it is kept right."""
+    return bool(BandCount.objects.exists())
+
+
+def _by_owner(member: Member) -> list[tuple[int | None, str, int, Decimal, int]]:
+    """A owner, colour, customers, money and fallen in a week, of those whom a member sees."""
+    if has_counts():
+        counts = BandCount.objects.visible_to(member).order_by().values_list("owner_a", "band")
+        sums = counts.annotate(Sum("customers"), Sum("net"), Sum("week_fallen"))
+        return [row for row in sums if row[2]]
+    rows = _with_money(HealthScore.objects.visible_to(member)).order_by()
+    fell = Count("customer", filter=Q(week_points__lt=0))
+    counted = rows.values_list("customer__owner_a", "band").annotate(Count("customer"), Sum("net"), fallen=fell)
+    return [(owner, band, count, money or Decimal(0), fallen) for owner, band, count, money, fallen in counted]
+
+
 def rescored(member: Member) -> int:
     """How many of the customers whom a member sees a fact that came in has had scored since the last night."""
+    if has_counts():
+        return BandCount.objects.visible_to(member).aggregate(number=Sum("rescored"))["number"] or 0
     count: int = HealthScore.objects.visible_to(member).filter(rescored_at__isnull=False).count()
     return count
 
@@ -119,12 +143,9 @@ class OwnerHealth:
 
 def owners(member: Member) -> list[OwnerHealth]:
     """The customers whom a member sees by their A owner; who has most money in red first. Two queries."""
-    rows = _with_money(HealthScore.objects.visible_to(member)).order_by()
-    fell = Count("customer", filter=Q(week_score__isnull=False, score__lt=F("week_score")))
-    counted = rows.values_list("customer__owner_a", "band").annotate(Count("customer"), Sum("net"), fallen=fell)
     by_owner: dict[int | None, list[tuple[str, int, Decimal, int]]] = {}
-    for owner, band, count, money, fallen in counted:
-        by_owner.setdefault(owner, []).append((band, count, money or Decimal(0), fallen))
+    for owner, band, count, money, fallen in _by_owner(member):
+        by_owner.setdefault(owner, []).append((band, count, money, fallen))
     people = {
         person.pk: person for person in Member.objects.filter(pk__in=by_owner.keys() - {None}).select_related("user")
     }
@@ -168,7 +189,7 @@ def trend(member: Member, as_of: dt.date, weeks: int = TREND_WEEKS) -> list[Week
     """
     rows = HealthCount.objects.filter(on__lte=as_of, on__gt=as_of - dt.timedelta(weeks=weeks))
     nights: dict[int, dt.date] = {}
-    for on in rows.order_by("on").values_list("on", flat=True).distinct():
+    for on in _nights_counted(as_of - dt.timedelta(weeks=weeks), as_of):
         nights[(as_of - on).days // 7] = on  # the later night of a week takes the place of the earlier one
     counted = (
         rows.filter(_owned_by(member), on__in=list(nights.values()))
@@ -183,6 +204,21 @@ def trend(member: Member, as_of: dt.date, weeks: int = TREND_WEEKS) -> list[Week
         Week(on, {band: each[0] for band, each in cells.items()}, {band: each[1] for band, each in cells.items()})
         for on, cells in sorted(found.items())
     ]
+
+
+def _nights_counted(after: dt.date, last: dt.date) -> list[dt.date]:
+    """The days after `after` until `last` of which a night has left its counts, oldest first."""
+    # One look into the index for each day: a night leaves a row for each owner and colour.
+    found = read_frame(
+        """
+        SELECT day::date FROM generate_series(%s::date + 1, %s::date, interval '1 day') day
+        WHERE EXISTS (SELECT 1 FROM health_healthcount WHERE tenant_id = %s AND "on" = day::date) ORDER BY 1
+        """,
+        [after, last, current_tenant().pk],
+        schema={"day": pl.Date},
+        few=True,
+    )
+    return found.get_column("day").to_list()
 
 
 def sees_by_owner(member: Member) -> bool:
@@ -201,40 +237,88 @@ def _owned_by(member: Member) -> Q:
     return own
 
 
+def usual_start(end: dt.date) -> dt.date:
+    """The Monday four weeks before that of a day: from then on moves are shown when nobody asks for other days."""
+    return monday(end) - dt.timedelta(weeks=MOVES_WEEKS)
+
+
 def transitions(member: Member, start: dt.date, end: dt.date) -> dict[tuple[str, str], tuple[int, Decimal]]:
     """How many customers had which colour on two days, with what they brought in the tiers' window until now.
 
     By (colour on start, colour on end). A colour on a day is that of the last row of the history until then;
-    NOT_SCORED is none. Who had none on both days is left out. One query.
+    NOT_SCORED is none. Who had none on both days is left out. At most two queries.
 
     Raises ValueError when `end` lies before `start`.
     """
     if end < start:
         raise ValueError(f"end ({end}) lies before start ({start})")
+    counted = tallied(HealthTally, member, "moves", end)
+    if counted and counted[0]["start"] == str(start):
+        moved = pl.DataFrame(counted).select("before", "after", "customers", "money").sort("before", "after")
+    else:
+        moved = band_moves(start, end, *_seen_by(member))
+    return {(a, b): (count, Decimal(money) / POINTS) for a, b, count, money in moved.iter_rows()}
+
+
+def band_moves(
+    start: dt.date, end: dt.date, seen: str = "", seen_params: Sequence[Any] = (), *, by_owners: bool = False
+) -> pl.DataFrame:
+    """before, after, customers and money (points) of `transitions`, a row for each pair of owners when asked for.
+
+    `seen` narrows the customers by their id. Who has had today's colour since before a day had it on that day: the
+    history is asked of the others alone.
+    """
     tenant_id = current_tenant().pk
-    seen, seen_params = _seen_by(member)
-    # One look into the index for each customer seen: the table has years of rows.
-    on_day = """
-        SELECT h.band FROM health_healthhistory h WHERE h.tenant_id = %s AND h.customer_id = c.id AND h."on" <= %s
-        ORDER BY h."on" DESC LIMIT 1"""
-    frame = read_frame(
+    owners = "c.owner_a_id, c.owner_b_id, " if by_owners else ""
+    places = "1, 2, 3, 4" if by_owners else "1, 2"
+
+    # One look into the index for each customer who may have changed: the table has years of rows.
+    def on(name: str, only: str = "") -> str:
+        return f"""
+        LEFT JOIN LATERAL (
+            SELECT h.band FROM health_healthhistory h
+            WHERE (n.band_since <= %s) IS NOT TRUE AND h.tenant_id = %s AND h.customer_id = c.id AND h."on" <= %s {only}
+            ORDER BY h."on" DESC LIMIT 1
+        ) {name} ON true"""
+
+    def band(name: str) -> str:
+        return f"CASE WHEN c.closed_on <= %s THEN '' WHEN n.band_since <= %s THEN n.band ELSE COALESCE({name}.band, '') END"
+
+    # Where no night ran before `start`, nobody had a colour then.
+    begun = 'AND EXISTS (SELECT 1 FROM health_healthhistory WHERE tenant_id = %s AND "on" <= %s)' if by_owners else ""
+    # A night that ran again for an earlier day has scored everybody as of then: its scores say nothing of later days.
+    known = 'AND NOT EXISTS (SELECT 1 FROM health_healthcount WHERE tenant_id = %s AND "on" > %s)'
+    return read_frame(
         f"""
         SELECT * FROM (
-            SELECT CASE WHEN c.closed_on <= %s THEN '' ELSE COALESCE(b.band, '') END AS before,
-                   CASE WHEN c.closed_on <= %s THEN '' ELSE COALESCE(a.band, '') END AS after,
+            SELECT {owners}{band("b")} AS before, {band("a")} AS after,
                    count(*), COALESCE(sum(s.monetary), 0)::bigint
-            FROM (SELECT id, closed_on FROM customers_customer WHERE tenant_id = %s {seen}) c
-            LEFT JOIN LATERAL ({on_day}) b ON true
-            LEFT JOIN LATERAL ({on_day}) a ON true
+            FROM (
+                SELECT id, closed_on, owner_a_id, owner_b_id FROM customers_customer WHERE tenant_id = %s {seen}
+            ) c
+            LEFT JOIN health_healthscore n ON n.tenant_id = %s AND n.customer_id = c.id {known}
+            {on("b", begun)} {on("a")}
             LEFT JOIN segmentation_standing s ON s.tenant_id = %s AND s.customer_id = c.id
-            GROUP BY 1, 2
-        ) cells WHERE before <> '' OR after <> '' ORDER BY 1, 2
+            GROUP BY {places}
+        ) cells WHERE before <> '' OR after <> '' ORDER BY {places}
         """,
-        [start, end, tenant_id, *seen_params, tenant_id, start, tenant_id, end, tenant_id],
-        schema={"before": pl.String, "after": pl.String, "customers": pl.Int64, "money": pl.Int64},
-        few=True,
+        [
+            *(start, start, end, end, tenant_id, *seen_params),
+            *(tenant_id, tenant_id, _scored_as_of()),
+            *(start, tenant_id, start, *((tenant_id, start) if by_owners else ()), end, tenant_id, end),
+            tenant_id,
+        ],
+        schema=(OWNERS if by_owners else {})
+        | {"before": pl.String, "after": pl.String, "customers": pl.Int64, "money": pl.Int64},
+        few=not by_owners,
     )
-    return {(a, b): (count, Decimal(money) / POINTS) for a, b, count, money in frame.iter_rows()}
+
+
+def _scored_as_of() -> dt.date:
+    """The day as of which everybody was scored last; before all days when no night has done so."""
+    steps = RunStep.objects.filter(name="health", status=Run.Status.DONE, run__job="nightly")
+    found: dt.date | None = steps.order_by("-finished_at").values_list("run__for_date", flat=True).first()
+    return found or dt.date.min
 
 
 def _seen_by(member: Member) -> tuple[str, list[Any]]:
@@ -298,17 +382,21 @@ class Movers:
 
 
 def movers(member: Member, as_of: dt.date, since: Since, limit: int | None = 8) -> Movers:
-    """The customers whose score moved most since the Monday a week or a month before; three queries.
+    """The customers whose score moved most since the Monday a week or a month before; four queries.
 
     Biggest change first, then most money; at most `limit` of each, without one all. Only who had a score then and
     has one now.
     """
     rows = HealthScore.objects.visible_to(member).annotate(change=change_of(since)).filter(change__isnull=False)
-    counts: dict[str, int] = rows.order_by().aggregate(
-        risen=Count("customer", filter=Q(change__gt=0)),
-        fallen=Count("customer", filter=Q(change__lt=0)),
-        dropped=Count("customer", filter=Q(change__lte=-DROP)),
-    )
+    if has_counts():
+        ways = {way: Sum(f"{since}_{way}", default=0) for way in ("risen", "fallen", "dropped")}
+        counts: dict[str, int] = BandCount.objects.visible_to(member).aggregate(**ways)
+    else:
+        counts = rows.order_by().aggregate(
+            risen=Count("customer", filter=Q(change__gt=0)),
+            fallen=Count("customer", filter=Q(change__lt=0)),
+            dropped=Count("customer", filter=Q(change__lte=-DROP)),
+        )
     ranked = _with_money(rows).select_related("customer__owner_a__user")
     money = F("net").desc(nulls_last=True)
     up = ranked.filter(change__gt=0).order_by("-change", money, "customer_id")[:limit]
@@ -325,9 +413,9 @@ def _mover(row: Any) -> Mover:
     return Mover(row.customer, row.score, row.band, row.change, row.net)
 
 
-def change_of(since: Since, path: str = "") -> ExpressionWrapper:
+def change_of(since: Since, path: str = "") -> F:
     """Points won or lost since the Monday before, of a HealthScore that `path` leads to; null without both scores."""
-    return ExpressionWrapper(F(f"{path}score") - F(f"{path}{since}_score"), output_field=IntegerField())
+    return F(f"{path}{since}_points")
 
 
 # ── machine and person ───────────────────────────────────────────────────────

@@ -1,29 +1,31 @@
 """The lapse forecast in the house: the model of the month, everybody's probability, and the explanation of one.
 
 The night's step "forecast" fits the model on the first night of a month (and when the policy's section "forecast" has
-changed since, and every night while there is none), and asks it about everybody who ever ordered. Only answers that
-differ from last night's are written.
+changed since, and every night while there is none), and asks it about everybody who ever ordered; on other nights only
+about those whose answer time or a new fact can have moved. Only answers that differ from last night's are written.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
-from customers.frames import Window, relations, window_sums
+from customers.changes import due_by_facts
+from customers.frames import order_span, relations, window_sums
 from health import backtests
-from health.frames import read_history
+from health.frames import read_history, read_sample
 from health.models import LapseFit, LapseForecast
 from health.rules.forecast import (
-    FEATURES,
     Explanation,
     Fit,
     History,
+    explain_all,
     features,
     fit,
     months_before,
@@ -31,13 +33,14 @@ from health.rules.forecast import (
     silence_rule,
     whole_percents,
 )
-from health.rules.forecast import explain as explain_row
 from health.rules.policy import ForecastPolicy
 from segmentation.facts import expected_money
 from tenants.context import current_tenant
 from tenants.frames import merge_frame, read_frame
 from tenants.models import Run, RunStep
+from tenants.parts import Customers, among, are_few
 from tenants.policies import Policy, active_policy, policy_numbered
+from tenants.runs import Counts, Piece, Prepared, Step
 
 STEP: Final = "forecast"
 """The night's step, by its name."""
@@ -45,57 +48,81 @@ STEP: Final = "forecast"
 MONEY_MONTHS: Final = 12
 """What a customer is expected to bring without a lifetime value: net money of so many months."""
 
-# Of who has no number these say enough; the others move with time alone, and would be written each night.
-_FEW: Final = ("order_days", "first_order_on", "last_order_on", "median_gap", "orders")
-_FACTS: Final = tuple(name for name in FEATURES if name != "customer_id")
-_DATES: Final = tuple(name for name, dtype in FEATURES.items() if dtype == pl.Date)
-
 
 def run(as_of: dt.date) -> dict[str, int]:
-    """Fit when it is time, and forecast; returns customers, forecast (with a number), warned, models and changed."""
+    """The whole step at once: customers, forecast (with a number), warned, models (fitted) and changed."""
+    return NIGHT.at_once(as_of)
+
+
+def prepare(piece: Piece) -> Prepared:
+    """Fit the model when it is time."""
+    row, model, is_new = _fit_in_force(active_policy(), piece.as_of)
+    if is_new and not model.reason:
+        backtests.queue_usual(order_span(piece.as_of))
+    return Prepared({"fit": row.pk}, counts={"models": int(is_new and not model.reason)})
+
+
+def work(piece: Piece) -> Counts:
+    """Forecast for everybody of the part, or for those whose answer can be another one than last night."""
     policy = active_policy()
     rules = policy.section(ForecastPolicy)
-    history = read_history(as_of)
-    row, model, is_new = _fit_in_force(history, policy, as_of)
-    told = _told(history, row, model, rules, as_of)
+    row = LapseFit.objects.get(pk=piece.shared["fit"])
+    model = Fit.from_json(row.parameters)
+    if piece.since is None:
+        asked: Customers = piece.part
+        history = read_history(piece.as_of, asked)
+    else:
+        asked = _asked(piece)
+        history = read_history(piece.as_of, piece.part, among(asked))
+    told = _told(history, row, model, rules, piece.as_of, asked)
     merged = merge_frame(LapseForecast, told, keys=["customer_id"], constants={"policy_version": policy.number})
-    _forget_others(told)
-    if is_new and not model.reason:
-        backtests.queue_usual(_span(history))
-    return {
-        "customers": told.height,
-        "forecast": told.height - told.get_column("percent").null_count(),
-        "warned": int(told.get_column("is_warned").sum()),
-        "models": int(is_new and not model.reason),
-        "changed": merged.written,
-    }
+    _forget_others(told, asked)
+    return {"changed": merged.written}
 
 
-def _span(history: History) -> Window | None:
-    first, last = history.days.select(pl.col("day").min(), last=pl.col("day").max()).row(0)
-    return None if first is None else (first, last + dt.timedelta(days=1))
+def finish(piece: Piece) -> Counts:
+    """Count what stands."""
+    counts: Counts = LapseForecast.objects.aggregate(
+        customers=Count("customer"), forecast=Count("percent"), warned=Count("customer", filter=Q(is_warned=True))
+    )
+    return counts
+
+
+NIGHT: Final = Step(work, prepare, finish)
+
+
+def _asked(piece: Piece) -> list[int]:
+    """Whose answer can differ from last night's: it moves with time, or a fact came in.
+
+    What the next 12 months are expected to bring counts only for those that move anyway.
+    """
+    moving = read_frame(
+        f"""
+        SELECT customer_id FROM health_lapseforecast
+        WHERE tenant_id = %s AND code IN ('', 'no_model') AND {piece.part.sql()}
+        """,
+        [current_tenant().pk],
+        schema={"customer_id": pl.Int64},
+    )
+    return sorted({*moving.get_column("customer_id"), *due_by_facts(piece, orders=[])})
 
 
 # ── everybody's ─────────────────────────────────────────────────────────────
 
 
-def _told(history: History, row: LapseFit, model: Fit, rules: ForecastPolicy, as_of: dt.date) -> pl.DataFrame:
-    """What the table is to say: a row for each living customer who ever ordered, in the table's columns."""
-    known = features(history, as_of, rules).join(relations(), on="customer_id", how="semi", maintain_order="left")
+def _told(
+    history: History, row: LapseFit, model: Fit, rules: ForecastPolicy, as_of: dt.date, asked: Customers
+) -> pl.DataFrame:
+    """What the table is to say: a row for each living customer of those asked who ever ordered, in its columns."""
+    found = features(history, as_of, rules)
+    known = found.join(relations(customers=asked), on="customer_id", how="semi", maintain_order="left")
     percent, has_number = pl.col("percent"), pl.col("code") == ""
     by_silence = pl.col("code") == "no_model"
-    answers = predict(known, model, rules, as_of)
-    numbered = known.join(answers.filter(has_number), on="customer_id", how="semi")
-    others = known.join(answers.filter(~has_number), on="customer_id", how="semi")
-    facts = pl.concat(
-        rows.select("customer_id", facts=pl.struct(names).struct.json_encode())
-        for rows, names in ((numbered, _FACTS), (others, _FEW))
-    )
     return (
-        answers.join(facts, on="customer_id", how="left", maintain_order="left")
+        predict(known, model, rules, as_of)
         .join(silence_rule(known, rules, as_of), on="customer_id", how="left", maintain_order="left")
-        .join(_expected(as_of), on="customer_id", how="left", maintain_order="left")
-        .join(_standing(), on="customer_id", how="left", maintain_order="left")
+        .join(_expected(known, as_of, asked), on="customer_id", how="left", maintain_order="left")
+        .join(_standing(asked), on="customer_id", how="left", maintain_order="left")
         .with_columns(
             percent=whole_percents(pl.col("probability")).cast(pl.Int16),
             expected=pl.when(has_number | by_silence).then("expected"),
@@ -109,7 +136,6 @@ def _told(history: History, row: LapseFit, model: Fit, rules: ForecastPolicy, as
             percent="percent",
             code="code",
             horizon_days="horizon_days",
-            facts="facts",
             is_warned="is_warned",
             # A night that is made up for an earlier day warned before the later one.
             warned_on=pl.when("is_warned").then(pl.min_horizontal("warned_on", pl.lit(as_of))),
@@ -119,34 +145,34 @@ def _told(history: History, row: LapseFit, model: Fit, rules: ForecastPolicy, as
     )
 
 
-def _expected(as_of: dt.date) -> pl.DataFrame:
+def _expected(known: pl.DataFrame, as_of: dt.date, asked: Customers) -> pl.DataFrame:
     """customer_id and expected (points) of the next 12 months; null where credit notes leave nothing to go by."""
-    last = window_sums({"last": (months_before(as_of, MONEY_MONTHS), as_of)})
-    return (
-        expected_money()
-        .join(last, on="customer_id", how="full", coalesce=True)
-        .select(
-            "customer_id",
-            expected=pl.coalesce("expected", pl.when(pl.col("last_net") >= 0).then("last_net")),
-        )
-    )
+    valued = expected_money(asked)
+    others = known.join(valued, on="customer_id", how="anti").get_column("customer_id").to_list()
+    last = window_sums({"last": (months_before(as_of, MONEY_MONTHS), as_of)}, others)
+    past = last.select("customer_id", expected=pl.when(pl.col("last_net") >= 0).then("last_net"))
+    return pl.concat([valued, past])
 
 
-def _standing() -> pl.DataFrame:
+def _standing(asked: Customers) -> pl.DataFrame:
     """customer_id and warned_on of those who are warned of."""
     return read_frame(
-        "SELECT customer_id, warned_on FROM health_lapseforecast WHERE tenant_id = %s AND is_warned",
+        f"""
+        SELECT customer_id, warned_on FROM health_lapseforecast WHERE tenant_id = %s AND is_warned AND {among(asked)}
+        """,
         [current_tenant().pk],
         schema={"customer_id": pl.Int64, "warned_on": pl.Date},
+        few=are_few(asked),
     )
 
 
-def _forget_others(told: pl.DataFrame) -> None:
+def _forget_others(told: pl.DataFrame, asked: Customers) -> None:
     """Remove the rows of customers who were closed, or whose only orders were taken back."""
     stored = read_frame(
-        "SELECT customer_id FROM health_lapseforecast WHERE tenant_id = %s",
+        f"SELECT customer_id FROM health_lapseforecast WHERE tenant_id = %s AND {among(asked)}",
         [current_tenant().pk],
         schema={"customer_id": pl.Int64},
+        few=are_few(asked),
     )
     gone = stored.join(told, on="customer_id", how="anti").get_column("customer_id").to_list()
     LapseForecast.objects.filter(customer_id__in=gone).delete()
@@ -169,13 +195,13 @@ def model_of(row: LapseFit) -> Fit | None:
         return None
 
 
-def _fit_in_force(history: History, policy: Policy, as_of: dt.date) -> tuple[LapseFit, Fit, bool]:
+def _fit_in_force(policy: Policy, as_of: dt.date) -> tuple[LapseFit, Fit, bool]:
     """The model that counts on a night, fitted now if it is time; and whether it was."""
     last = fit_in_force(as_of)
     known = None if last is None or _is_outdated(last, policy, as_of) else model_of(last)
     if last is not None and known is not None and not known.reason:
         return last, known, False
-    fresh = fit(history, as_of, policy.section(ForecastPolicy))
+    fresh = fit(read_sample(as_of), as_of, policy.section(ForecastPolicy))
     # A firm that brings its history in the middle of a month does not wait for the next; while nothing comes of it,
     # the first night's note stays.
     if last is not None and known is not None and _why_not(fresh) == _why_not(known):
@@ -220,12 +246,14 @@ def _kept(model: Fit, policy: Policy) -> LapseFit:
 class Explained:
     """A customer's forecast as of the night that last looked at it, with what makes it differ from the usual.
 
-    `model` is None without a fit; `explanation` is None where there is no number: the row's `code` says why.
+    `model` is None without a fit; `facts` are those of that night as they are known now, None without orders.
+    `explanation` is None where there is no number (the row's `code` says why), and when facts have come in since.
     """
 
     forecast: LapseForecast
     as_of: dt.date
     model: Fit | None
+    facts: Mapping[str, Any] | None
     explanation: Explanation | None
 
 
@@ -245,24 +273,68 @@ def nights_told() -> QuerySet[RunStep, dt.date]:
 
 
 def explain(forecast: LapseForecast, policy: Policy | None = None, *, as_of: dt.date | None = None) -> Explained:
-    """The reasons of a customer's forecast, worked out again from the facts and the model kept with it.
+    """The reasons of a customer's forecast, worked out from the facts and the model that it rests on.
 
     `policy` is a version that is at hand, `as_of` what `told_on` said: they spare a query each.
     """
     day = as_of or told_on() or current_tenant().today()
-    row: LapseFit | None = forecast.fit
-    model = None if row is None else model_of(row)
-    explanation = None
-    if forecast.percent is not None and model is not None:
-        if policy is None or policy.number != forecast.policy_version:
-            policy = policy_numbered(forecast.policy_version)
-        explanation = explain_row(facts_of(forecast), model, policy.section(ForecastPolicy), day)
-    return Explained(forecast, day, model, explanation)
+    facts = facts_of([forecast.customer_id], day).get(forecast.customer_id)
+    known = {} if policy is None else {policy.number: policy}
+    fits = {} if forecast.fit is None else {forecast.fit.pk: forecast.fit}
+    return Explained(
+        forecast=forecast,
+        as_of=day,
+        model=None if forecast.fit is None else model_of(forecast.fit),
+        facts=facts,
+        explanation=_explained(
+            [forecast], fits, {} if facts is None else {forecast.customer_id: facts}, known, day
+        ).get(forecast.customer_id),
+    )
 
 
-def facts_of(forecast: LapseForecast) -> Mapping[str, Any]:
-    """The facts of a forecast as a row of rules.forecast.FEATURES; without a number only those that say why."""
-    facts: dict[str, Any] = {"customer_id": forecast.customer_id, **forecast.facts}
-    return facts | {
-        name: dt.date.fromisoformat(facts[name]) for name in _DATES if isinstance(facts.get(name), str)
-    }  # fmt: skip
+def explain_many(forecasts: Sequence[LapseForecast], *, as_of: dt.date | None = None) -> dict[int, Explanation]:
+    """The reasons of many at once, by customer; who has none is left out. A few queries, however many they are."""
+    day = as_of or told_on() or current_tenant().today()
+    numbered = [each for each in forecasts if each.percent is not None and each.fit_id is not None]
+    fits = LapseFit.objects.in_bulk({each.fit_id for each in numbered})
+    return _explained(numbered, fits, facts_of([each.customer_id for each in numbered], day), {}, day)
+
+
+def _explained(
+    forecasts: Sequence[LapseForecast],
+    fits: Mapping[int, LapseFit],
+    facts: Mapping[int, Mapping[str, Any]],
+    policies: dict[int, Policy],
+    as_of: dt.date,
+) -> dict[int, Explanation]:
+    alike: dict[tuple[int, int], list[LapseForecast]] = defaultdict(list)
+    for each in forecasts:
+        fit_id = each.fit_id
+        if each.percent is not None and fit_id is not None and fit_id in fits and each.customer_id in facts:
+            alike[fit_id, each.policy_version].append(each)
+    found: dict[int, Explanation] = {}
+    for (fit_id, version), together in alike.items():
+        model = model_of(fits[fit_id])
+        if model is None:  # of another release: the next night brings one that can be read
+            continue
+        if version not in policies:
+            policies[version] = policy_numbered(version)
+        rules = policies[version].section(ForecastPolicy)
+        told = explain_all([facts[each.customer_id] for each in together], model, rules, as_of)
+        for each, how in zip(together, told, strict=True):
+            # Facts that came in since the night would explain another number: the next night brings both.
+            if how is not None and how.percent == each.percent:
+                found[each.customer_id] = how
+    return found
+
+
+def facts_of(customers: Sequence[int], as_of: dt.date) -> dict[int, dict[str, Any]]:
+    """By customer, the facts of a forecast as of a day, as the house has them now: a row of rules.forecast.FEATURES.
+
+    Who had not ordered by then is left out.
+    """
+    if not customers:
+        return {}
+    rules = active_policy().section(ForecastPolicy)
+    rows = features(read_history(as_of, customers), as_of, rules).rows(named=True)
+    return {row["customer_id"]: row for row in rows}

@@ -6,16 +6,19 @@ import datetime as dt
 from dataclasses import fields
 from typing import Any, ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from customers.models import Customer
+from customers.models import Customer, Product
 from customers.querysets import OfCustomerQuerySet
+from customers.tallies import Tally
+from health.querysets import BandCountQuerySet
 from health.rules.policy import HealthPolicy
 from health.rules.receipt import HealthFacts, Receipt, receipt
-from tenants.base import POINTS, MoneyField, TenantForeignKey, TenantModel, manager
+from tenants.base import POINTS, MoneyField, TenantForeignKey, TenantModel, implied_tenant, manager
 from tenants.context import current_tenant
 from tenants.models import Member
 
@@ -75,17 +78,47 @@ class HealthScore(TenantModel):
     # The score as the history has it for the Monday a week, a month before; null where there was none.
     week_score = models.SmallIntegerField(null=True)
     month_score = models.SmallIntegerField(null=True)
+    # Points since then, for the list's order: a column that an index can hold.
+    week_points = models.GeneratedField(
+        expression=models.F("score") - models.F("week_score"),
+        output_field=models.SmallIntegerField(null=True),
+        db_persist=True,
+    )
+    month_points = models.GeneratedField(
+        expression=models.F("score") - models.F("month_score"),
+        output_field=models.SmallIntegerField(null=True),
+        db_persist=True,
+    )
     band_since = models.DateField(null=True)  # the night that first gave this colour
     # When a fact that arrived had the customer scored between two nights: as of the coming one. Null: by the night.
     rescored_at = models.DateTimeField(null=True)
+    # The first day as of which time alone makes others of these facts: the stage ends, a payment that is known counts.
+    facts_until = models.DateField(null=True)
+    # The first day as of which time alone makes another score, or others of the facts; null: it never does.
+    stands_until = models.DateField(null=True)
+    # The last row of the history, so that a night need not look for it; no day: there is none, or nobody has looked.
+    kept_on = models.DateField(null=True)
+    kept_score = models.SmallIntegerField(null=True)
+    kept_band = models.CharField(max_length=6, choices=Band.choices, blank=True, default="", db_default="")
     policy_version = models.IntegerField()
 
     objects: ClassVar[Any] = manager(OfCustomerQuerySet)
 
     class Meta(TenantModel.Meta):
         indexes: ClassVar[list[Any]] = [
-            # The list by colour, worst first.
+            # The list by colour, worst first; by score; by how it has moved.
             models.Index(fields=["tenant", "band", "score", "customer"], name="health_by_band"),
+            models.Index(fields=["tenant", "score", "customer"], name="health_by_score"),
+            models.Index(
+                fields=["tenant", "week_points", "customer"],
+                name="health_by_week",
+                condition=models.Q(week_points__isnull=False),
+            ),
+            models.Index(
+                fields=["tenant", "month_points", "customer"],
+                name="health_by_month",
+                condition=models.Q(month_points__isnull=False),
+            ),
             # Who has been scored between two nights.
             models.Index(
                 fields=["tenant", "rescored_at"], name="health_rescored", condition=models.Q(rescored_at__isnull=False)
@@ -129,6 +162,9 @@ class HealthHistory(TenantModel):
     What is not written has not changed: the score of any Monday is that of the last row up to it.
     """
 
+    partitioned_by = "on"
+    stands_for = "customer"
+
     pk = models.CompositePrimaryKey("tenant_id", "customer_id", "on")
     customer = TenantForeignKey(Customer, models.CASCADE, related_name="health_history")
     on = models.DateField()
@@ -136,6 +172,46 @@ class HealthHistory(TenantModel):
     band = models.CharField(max_length=6, choices=Band.choices)
 
     objects: ClassVar[Any] = manager(OfCustomerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        indexes: ClassVar[list[Any]] = [
+            # The rows of some days: they lie together, as the nights have written them.
+            BrinIndex(fields=["on"], name="health_history_by_day", autosummarize=True)
+        ]
+
+
+class ScoreBasis(TenantModel):
+    """What of the whole firm the scores rest on as the last night left them: one row, from the first night on.
+
+    By it the next night knows what has changed for everybody, and from where on something is new.
+    """
+
+    # Of the night whose scores stand; null while they are those of none, or of a day before the latest one's.
+    as_of = models.DateField(null=True)
+    # The latest day of which a night has begun to write scores.
+    latest = models.DateField()
+    # Which kinds of facts the firm writes down at all (customers.frames.Books).
+    keeps_complaints = models.BooleanField(default=False)
+    keeps_competitors = models.BooleanField(default=False)
+    # The highest numbers that were given out by then.
+    customer_number = models.BigIntegerField(default=0)
+    tier_change_number = models.BigIntegerField(default=0)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", name="score_basis_uniq")]
+
+
+class KnownCategory(TenantModel):
+    """The category of an article: the one that the scores rest on, and the one that tonight's night has found.
+
+    Where they differ, the categories of whoever bought the article are counted again.
+    """
+
+    tenant = implied_tenant()
+    pk = models.CompositePrimaryKey("tenant_id", "product_id")
+    product = TenantForeignKey(Product, models.CASCADE, related_name="+")
+    category = models.CharField(max_length=80, blank=True)
+    seen = models.CharField(max_length=80, blank=True)
 
     class Meta(TenantModel.Meta):
         pass
@@ -154,6 +230,43 @@ class HealthCount(TenantModel):
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint("tenant", "on", "owner", "band", name="health_count_uniq", nulls_distinct=False)
         ]
+
+
+class BandCount(TenantModel):
+    """How many customers of two owners have which colour now, their money, and how many rose and fell.
+
+    Counted by the night, and kept right by whoever writes a score or an owner between two nights
+    (health.counting.recounted), so that distribution, owners and movers need not count customers.
+    """
+
+    owner_a = TenantForeignKey(Member, models.CASCADE, null=True, related_name="+")
+    owner_b = TenantForeignKey(Member, models.CASCADE, null=True, related_name="+")
+    band = models.CharField(max_length=6, choices=Band.choices)
+    customers = models.IntegerField()
+    net = MoneyField()  # in the tiers' window
+    rescored = models.IntegerField()  # since the night
+    week_risen = models.IntegerField()
+    week_fallen = models.IntegerField()
+    week_dropped = models.IntegerField()  # by health.figures.DROP points or more
+    month_risen = models.IntegerField()
+    month_fallen = models.IntegerField()
+    month_dropped = models.IntegerField()
+
+    objects: ClassVar[Any] = manager(BandCountQuerySet)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                "tenant", "owner_a", "owner_b", "band", name="band_count_uniq", nulls_distinct=False
+            )
+        ]
+
+
+class HealthTally(Tally):
+    """What the figures of health and forecast count, as of the last night (health.counting)."""
+
+    class Meta(Tally.Meta):
+        abstract = False
 
 
 class Pulse(TenantModel):
@@ -213,7 +326,7 @@ class LapseFit(TenantModel):
 class LapseForecast(TenantModel):
     """The probability that a customer does not order in the next days, or why there is no number.
 
-    The facts that it rests on are kept; the reasons are worked out from them when read (rules.forecast.explain).
+    The facts that it rests on, and the reasons, are worked out when read (forecasting.explain).
     """
 
     pk = models.CompositePrimaryKey("tenant_id", "customer_id")
@@ -222,7 +335,6 @@ class LapseForecast(TenantModel):
     percent = models.SmallIntegerField(_("lapse"), null=True)  # 0 to 100; null: `code` says why
     code = models.CharField(max_length=20, blank=True)
     horizon_days = models.IntegerField(null=True)
-    facts = models.JSONField(default=dict)
     is_warned = models.BooleanField(default=False)  # by the model, or without one by the rule of silence
     warned_on = models.DateField(null=True)  # the first night of this warning
     expected_money = MoneyField(null=True)  # of the next 12 months
@@ -233,9 +345,10 @@ class LapseForecast(TenantModel):
 
     class Meta(TenantModel.Meta):
         indexes: ClassVar[list[Any]] = [
-            # The list by money at risk; who has none comes last.
-            models.Index("tenant", models.F("money_at_risk").desc(nulls_last=True), "customer", name="lapse_by_money"),
-            models.Index(fields=["tenant", "is_warned", "customer"], name="lapse_warned"),
+            # The list by money at risk and by probability, either way round; those warned by money at risk.
+            models.Index(fields=["tenant", "money_at_risk", "customer"], name="lapse_by_money"),
+            models.Index(fields=["tenant", "percent", "customer"], name="lapse_by_percent"),
+            models.Index(fields=["tenant", "is_warned", "money_at_risk", "customer"], name="lapse_warned"),
         ]
 
 

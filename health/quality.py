@@ -10,23 +10,39 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
-from operator import or_
+from operator import add, or_
 from typing import Any, Final, Literal, TypeVar, get_args
 
 import polars as pl
-from django.db.models import BooleanField, Case, Count, Exists, Max, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db import connection
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.lookups import IsNull
 from django.utils import timezone
 
 from customers.models import Complaint, Customer, Interaction, SurveyResponse
-from health.models import HealthScore
+from customers.tallies import OWNERS, by_audience, tallied
+from health.models import HealthScore, HealthTally
 from health.rules.policy import HealthPolicy
 from tenants.context import current_tenant
 from tenants.models import Member
-from tenants.policies import policy_of
+from tenants.policies import Policy, policy_of
 from tenants.querysets import last_night
 
 Kind = Literal[
@@ -108,22 +124,20 @@ class Quality:
 
 
 def quality(member: Member) -> Quality:
-    """The data quality of the customers whom a member sees, as of the last night; one query beside those of the policy.
+    """The data quality of the customers whom a member sees, as of the last night; one query beside those of the policy,
+    two where the night has not counted it.
 
     Closed customers, and those whom no night has seen, are left out.
     """
     rules, as_of = rules_in_force()
-    counted = _counted(HealthScore.objects.visible_to(member), rules, as_of)
-    customers = pl.col("customers")
-    by_kind = {kind: _states(*(pl.col(f"{kind}_{flag}") for flag in _FLAGS)) for kind in KINDS}
-    wanted = {f"{kind} {state}": condition for kind, states in by_kind.items() for state, condition in states.items()}
-    wanted["scored"] = pl.col("is_scored")
-    wanted["on_stale"] = pl.any_horizontal(states["used_stale"] for states in by_kind.values())
-    found = counted.select(
-        customers.sum(),
-        pl.col("latest_order_on").max(),
-        **{name: customers.filter(condition).sum() for name, condition in wanted.items()},
-    ).row(0, named=True)
+    cells = tallied(HealthTally, member, "quality", as_of)
+    if cells is None:
+        counted = _counted(HealthScore.objects.visible_to(member), rules, as_of)
+        found = counted.select(_numbers()).row(0, named=True)
+    else:
+        found = dict(cells[0])
+        latest = found["latest_order_on"]
+        found["latest_order_on"] = dt.date.fromisoformat(latest) if latest else None
     weights = rules.weights_of("", "")
 
     def one(kind: Kind) -> KindQuality:
@@ -147,29 +161,72 @@ def quality(member: Member) -> Quality:
     )
 
 
-def _counted(rows: QuerySet[Any], rules: HealthPolicy, as_of: dt.date) -> pl.DataFrame:
+def count(as_of: dt.date, policy: Policy) -> pl.DataFrame:
+    """The numbers of the meter for everybody who looks at it: one row for each audience, for the night to keep."""
+    with _room():
+        counted = _counted(
+            HealthScore.objects.all(), policy.section(HealthPolicy), as_of, has=_has_of_many, by_owners=True
+        )
+    return by_audience(counted, [], _numbers()).with_columns(pl.col("latest_order_on").dt.to_string("iso"))
+
+
+def _numbers() -> list[pl.Expr]:
+    """What the meter adds up of `_counted`: a number for each kind and state, and those of all customers."""
+    customers = pl.col("customers")
+    by_kind = {kind: _states(*(pl.col(f"{kind}_{flag}") for flag in _FLAGS)) for kind in KINDS}
+    wanted = {f"{kind} {state}": condition for kind, states in by_kind.items() for state, condition in states.items()}
+    wanted["scored"] = pl.col("is_scored")
+    wanted["on_stale"] = pl.any_horizontal(states["used_stale"] for states in by_kind.values())
+    sums = [customers.filter(condition).sum().alias(name) for name, condition in wanted.items()]
+    return [customers.sum(), pl.col("latest_order_on").max(), *sums]
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Memory for the ids of all customers with a kind of fact: read once and kept, not looked up for each customer."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('work_mem'), set_config('work_mem', '256MB', true)")
+        (before, _now) = cursor.fetchone()
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('work_mem', %s, true)", [before])
+
+
+def _counted(
+    rows: QuerySet[Any], rules: HealthPolicy, as_of: dt.date, *, has: Has | None = None, by_owners: bool = False
+) -> pl.DataFrame:
     """How many `customers` have the same flags; with `is_scored`, and the latest order of all of them.
 
     Grouped, each flag is looked up once a customer; counted state by state, the look-ups of facts were repeated for
-    each of them.
+    each of them. The flags are the bits of one number: sorting by 41 columns took most of the time. `by_owners`: and
+    have the same owners.
     """
-    flags = [f"{kind}_{flag}" for kind in KINDS for flag in _FLAGS]
+    flags = _flags(rules, as_of, KINDS, has or _has) | {"is_scored": _SCORED}
+    bits = [
+        Case(When(condition, then=Value(1 << place)), default=Value(0), output_field=BigIntegerField())
+        for place, condition in enumerate(flags.values())
+    ]
+    owners = OWNERS if by_owners else {}
     groups = (
-        _with_flags(rows, rules, as_of, KINDS)
-        .annotate(is_scored=_flag(_SCORED))
+        rows.annotate(flags=reduce(add, bits))
         .order_by()
-        .values_list("is_scored", *flags)
+        .values_list(*(f"customer__{name}" for name in owners), "flags")
         .annotate(Count("customer"), Max("last_order_on"))
     )
-    schema = dict.fromkeys(["is_scored", *flags], pl.Boolean) | {"customers": pl.Int64, "latest_order_on": pl.Date}
-    return pl.DataFrame(list(groups), schema=schema, orient="row")
+    schema = dict(owners) | {"flags": pl.Int64, "customers": pl.Int64, "latest_order_on": pl.Date}
+    found = pl.DataFrame(list(groups), schema=schema, orient="row")
+    return found.with_columns(
+        (pl.col("flags") & (1 << place) != 0).alias(name) for place, name in enumerate(flags)
+    ).drop("flags")
 
 
 def with_fact(rows: QuerySet[Customer], kind: Kind | Literal["any"], state: State) -> QuerySet[Customer]:
     """Those of the customers of whom a kind of fact ("any": at least one of them) is in a state."""
     scores: Any = HealthScore.objects.filter(tenant_id=current_tenant().pk, customer=OuterRef("pk"))
     kinds = KINDS if kind == "any" else (kind,)
-    flagged = _with_flags(scores, *rules_in_force(), kinds)
+    flagged = scores.annotate(
+        **{name: _flag(condition) for name, condition in _flags(*rules_in_force(), kinds, _has).items()}
+    )
     stated = (_states(*(Q(**{f"{each}_{flag}": True}) for flag in _FLAGS))[state] for each in kinds)
     return rows.filter(Exists(flagged.filter(reduce(or_, stated))))
 
@@ -187,17 +244,17 @@ _FLAGS: Final = ("fresh", "there", "could", "used")
 Condition = TypeVar("Condition", Q, pl.Expr)
 
 
-def _with_flags(rows: QuerySet[Any], rules: HealthPolicy, as_of: dt.date, kinds: Sequence[Kind]) -> QuerySet[Any]:
-    """Scores with `<kind>_<flag>` as booleans for each kind and each of _FLAGS."""
+def _flags(rules: HealthPolicy, as_of: dt.date, kinds: Sequence[Kind], has: Has) -> dict[str, Q]:
+    """`<kind>_<flag>` for each kind and each of _FLAGS as a condition on scores; `has` looks up facts."""
     stale_day = as_of - dt.timedelta(days=rules.stale_days)
     flags: dict[str, Q] = {}
     for kind in kinds:
         used = reduce(or_, (known(key, rules) & _weighs(key, rules) for key in INDICATORS[kind]))
         fresh = _FRESH[kind](rules, stale_day)
         # What the score itself knows first: facts are looked up of the others alone.
-        conditions = (fresh, fresh | _EVER[kind](), fresh | _COULD_BE[kind](rules, as_of), _SCORED & used)
+        conditions = (fresh, fresh | _EVER[kind](has), fresh | _COULD_BE[kind](has, rules, as_of), _SCORED & used)
         flags |= {f"{kind}_{flag}": condition for flag, condition in zip(_FLAGS, conditions, strict=True)}
-    return rows.annotate(**{name: _flag(condition) for name, condition in flags.items()})
+    return flags
 
 
 def _states(fresh: Condition, there: Condition, could: Condition, used: Condition) -> dict[State, Condition]:
@@ -252,45 +309,59 @@ def _flag(condition: Q) -> Case:
     return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
 
 
+Has = Callable[..., Any]
+"""Makes the condition that the score's customer has a row of a model, narrowed by columns."""
+
+
 def _has(model: Any, **narrow: Any) -> IsNull:
-    """That the score's customer has a row; what lies in the future is nothing yet."""
+    """Looked up for each customer: for a page, which asks about those whom a member sees."""
+    # Not EXISTS: the planner, who does not know how few are asked about, reads the whole table to have it hashed.
+    return IsNull(Subquery(_facts(model, narrow).order_by().values("tenant_id")[:1]), False)
+
+
+def _has_of_many(model: Any, **narrow: Any) -> Exists:
+    """Looked up among all that have one: for the night, which asks about everybody."""
+    return Exists(_facts(model, narrow))
+
+
+def _facts(model: Any, narrow: Mapping[str, Any]) -> QuerySet[Any]:
+    """What the score's customer has of a model; what lies in the future is nothing yet."""
     tenant = current_tenant()
     tomorrow = tenant.start_of(tenant.today() + dt.timedelta(days=1))
     moment = "opened_at" if model is Complaint else "at"
-    rows = model.objects.filter(
+    rows: QuerySet[Any] = model.objects.filter(
         tenant_id=tenant.pk, customer=OuterRef("customer_id"), **{f"{moment}__lt": tomorrow}, **narrow
     )
-    # Not EXISTS: the planner, who does not know how few are asked about, reads the whole table to have it hashed.
-    return IsNull(Subquery(rows.order_by().values("tenant_id")[:1]), False)
+    return rows
 
 
 # Of whom a kind could be known, beside those of whom it is: nobody can say how a question was solved that was not asked.
-_COULD_BE: Final[Mapping[Kind, Callable[[HealthPolicy, dt.date], Q]]] = dict.fromkeys(
-    KINDS, lambda _rules, _as_of: _ALWAYS
+_COULD_BE: Final[Mapping[Kind, Callable[[Has, HealthPolicy, dt.date], Q]]] = dict.fromkeys(
+    KINDS, lambda _has, _rules, _as_of: _ALWAYS
 ) | {
-    "order_lines": lambda rules, as_of: Q(last_order_on__gte=as_of - dt.timedelta(days=2 * rules.category_days)),
-    "solutions": lambda _rules, _as_of: Q(_has(Complaint)),
-    "payments": lambda rules, as_of: Q(last_order_on__gte=as_of - dt.timedelta(days=rules.stale_days)),
+    "order_lines": lambda _has, rules, as_of: Q(last_order_on__gte=as_of - dt.timedelta(days=2 * rules.category_days)),
+    "solutions": lambda has, _rules, _as_of: Q(has(Complaint)),
+    "payments": lambda _has, rules, as_of: Q(last_order_on__gte=as_of - dt.timedelta(days=rules.stale_days)),
 }
 
 # Whether a kind has ever been written down, beside what the score itself knows. Facts of the last few it knows all.
-_EVER: Final[Mapping[Kind, Callable[[], Q]]] = {
-    "orders": lambda: _NEVER,
-    "order_lines": lambda: _NEVER,
-    "contacts": lambda: (
-        Q(_has(Interaction, answered=True)) | Q(_has(Interaction, direction="inbound", answered__isnull=True))
+_EVER: Final[Mapping[Kind, Callable[[Has], Q]]] = {
+    "orders": lambda _has: _NEVER,
+    "order_lines": lambda _has: _NEVER,
+    "contacts": lambda has: (
+        Q(has(Interaction, answered=True)) | Q(has(Interaction, direction="inbound", answered__isnull=True))
     ),
-    "replies": lambda: Q(asked__gt=0),
-    "complaints": lambda: _NEVER,
-    "solutions": lambda: (
-        Q(_has(Complaint, solved_at__lte=timezone.now(), first_time__isnull=False))
-        | Q(_has(Interaction, solved__isnull=False))
+    "replies": lambda _has: Q(asked__gt=0),
+    "complaints": lambda _has: _NEVER,
+    "solutions": lambda has: (
+        Q(has(Complaint, solved_at__lte=timezone.now(), first_time__isnull=False))
+        | Q(has(Interaction, solved__isnull=False))
     ),
-    "satisfaction": lambda: Q(_has(SurveyResponse, kind="csat")),
-    "recommendation": lambda: Q(_has(SurveyResponse, kind="nps")),
+    "satisfaction": lambda has: Q(has(SurveyResponse, kind="csat")),
+    "recommendation": lambda has: Q(has(SurveyResponse, kind="nps")),
     # Who asked before the days looked at is of no use to the score, and no fault of the books.
-    "competitor": lambda: _NEVER,
-    "payments": lambda: Q(invoices__gt=0),
+    "competitor": lambda _has: _NEVER,
+    "payments": lambda _has: Q(invoices__gt=0),
 }
 
 _FRESH: Final[Mapping[Kind, Callable[[HealthPolicy, dt.date], Q]]] = {

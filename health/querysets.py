@@ -1,16 +1,28 @@
-"""Reading: where every customer stands, for export."""
+"""Reading: counts that a member sees; where every customer stands, for export."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import connection
 
-from tenants.base import POINTS
+from customers.querysets import visible_customers
+from tenants.base import POINTS, TenantQuerySet
 from tenants.context import current_tenant
 from tenants.querysets import last_night
+
+if TYPE_CHECKING:
+    from tenants.models import Member
+
+
+class BandCountQuerySet(TenantQuerySet):
+    """Counts by the owners of customers."""
+
+    def visible_to(self, member: Member) -> Self:
+        """Those of the customers whom the member sees."""
+        return self.filter(visible_customers(member))
 
 
 def export_rows() -> Iterator[tuple[Any, ...]]:

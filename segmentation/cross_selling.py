@@ -1,21 +1,30 @@
-"""The night's step of cross-sell: once a month the rules, every night whose order sizes shrink."""
+"""The night's step of cross-sell: once a month the rules, every night whose order sizes shrink.
+
+On a quiet night only customers are compared anew about whom facts have come in or whose orders have passed an edge of the
+two spans. Of the others both spans hold what they held, and a comparison that says the same changes nothing.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import Final
 
 import polars as pl
 from django.utils import timezone
 
-from customers.frames import first_purchases, living_customers, order_sizes
+from customers.changes import cut_points, days_before, due_by_facts
+from customers.frames import first_purchases, order_sizes, relations
 from customers.models import month_of
+from segmentation.facts import of_customers
 from segmentation.models import CrossSellRule, CrossSellRun, SpecDrift, Standing
 from segmentation.rules import cross_sell, drift
 from segmentation.rules.policy import CrossSellPolicy
 from segmentation.rules.rfm import window_start
 from tenants.context import current_tenant
 from tenants.frames import merge_frame, read_frame
+from tenants.parts import Customers, among, are_few, parts_of
 from tenants.policies import Policy, active_policy, policy_numbered
+from tenants.runs import Counts, Piece, Prepared, Step
 
 GROWN = 1.25
 """So many times the buyers of the last search: the rules are out of date before the month is over."""
@@ -23,15 +32,42 @@ GROWN = 1.25
 _KEYS = ["antecedent", "consequent"]
 
 
-def run(as_of: dt.date) -> dict[str, int]:
-    """Search for rules when it is time, and compare order sizes, as of a day.
+STRETCH: Final = 250_000
+"""Customers whose lines are read at a time for the search."""
+
+
+def run(as_of: dt.date) -> Counts:
+    """Search for rules when it is time, and compare everybody's order sizes, as of a day.
 
     Returns rules (new, changed or gone) and drifting (customers whose row is new, changed or gone).
     """
+    return STEP.at_once(as_of)
+
+
+def prepare(piece: Piece) -> Prepared:
+    """Search for rules when it is time."""
     policy = active_policy()
     rules = policy.section(CrossSellPolicy)
-    changed = _search(policy, rules, as_of) if _is_time(rules, as_of) else 0
-    return {"rules": changed, "drifting": _drift(policy, rules, as_of)}
+    changed = _search(policy, rules, piece.as_of) if _is_time(rules, piece.as_of) else 0
+    return Prepared(counts={"rules": changed})
+
+
+def work(piece: Piece) -> Counts:
+    """Compare the order sizes of a part's customers."""
+    policy = active_policy()
+    rules = policy.section(CrossSellPolicy)
+    split = days_before(rules.drift_days)(piece.as_of)
+
+    def compared(customers: Customers) -> pl.DataFrame:
+        living = relations(customers=customers).select("customer_id")
+        return order_sizes(split, rules.drift_days, customers).join(living, on="customer_id", how="semi")
+
+    if piece.since is None:
+        sizes, standing = compared(piece.part), _standing(piece.part)
+    else:
+        due = due_by_facts(piece, orders=[days_before(rules.drift_days), days_before(2 * rules.drift_days)])
+        sizes, standing = of_customers(due, compared), of_customers(due, _standing)
+    return {"drifting": _drift(sizes, standing, policy, rules, piece)}
 
 
 def _is_time(rules: CrossSellPolicy, as_of: dt.date) -> bool:
@@ -55,7 +91,11 @@ def _is_time(rules: CrossSellPolicy, as_of: dt.date) -> bool:
 
 def _search(policy: Policy, rules: CrossSellPolicy, as_of: dt.date) -> int:
     window = (window_start(as_of, rules.window_months), as_of)
-    found = cross_sell.search(first_purchases(window, by_category=rules.level == "category"), rules, as_of)
+    by_category = rules.level == "category"
+    bought = (
+        first_purchases(window, by_category=by_category, customers=part) for part in parts_of(cut_points(STRETCH))
+    )
+    found = cross_sell.search(bought, rules, as_of)
     gone = _rules_in_force().join(found.rules, on=_KEYS, how="anti").get_column("id").to_list()
     CrossSellRule.objects.filter(pk__in=gone).delete()
     merged = merge_frame(CrossSellRule, found.rules, keys=_KEYS)
@@ -81,16 +121,23 @@ def _rules_in_force() -> pl.DataFrame:
     )
 
 
-def _drift(policy: Policy, rules: CrossSellPolicy, as_of: dt.date) -> int:
-    standing = read_frame(
-        "SELECT customer_id, since FROM segmentation_specdrift WHERE tenant_id = %s",
+def _standing(customers: Customers) -> pl.DataFrame:
+    """customer_id and since of those (of `customers`) whose order sizes shrank until now."""
+    return read_frame(
+        f"SELECT customer_id, since FROM segmentation_specdrift WHERE tenant_id = %s AND {among(customers)}",
         [current_tenant().pk],
         schema={"customer_id": pl.Int64, "since": pl.Date},
+        few=are_few(customers),
     )
-    sizes = order_sizes(as_of - dt.timedelta(days=rules.drift_days), rules.drift_days)
-    compared = drift.ratios(sizes.join(living_customers(), on="customer_id", how="semi"))
-    found = drift.drifting(compared, standing, rules, as_of)
+
+
+def _drift(sizes: pl.DataFrame, standing: pl.DataFrame, policy: Policy, rules: CrossSellPolicy, piece: Piece) -> int:
+    """Bring the rows of those who were compared, `standing` among them, to what the comparison says."""
+    found = drift.drifting(drift.ratios(sizes), standing, rules, piece.as_of)
     gone = standing.join(found, on="customer_id", how="anti").get_column("customer_id").to_list()
-    SpecDrift.objects.filter(customer_id__in=gone).delete()
+    removed, _each = SpecDrift.objects.filter(customer_id__in=gone).delete()
     merged = merge_frame(SpecDrift, found, keys=["customer_id"], constants={"policy_version": policy.number})
-    return merged.written + len(gone)
+    return merged.written + removed
+
+
+STEP: Final = Step(work, prepare)

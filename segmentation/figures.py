@@ -1,16 +1,18 @@
 """Reading: sales figures, what to offer whom, where spending turned; each limited to what a member sees.
 
 Every figure has a way to its rows: `ordered_between`, `moved_between`, `candidates` and `drifting` narrow a
-list of customers to those behind a number.
+list of customers to those behind a number. Figures as of the last night are those that it has counted
+(`segmentation.counting`); of other days, and of who is new since, they are counted from the rows.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import polars as pl
@@ -19,7 +21,8 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
 from customers.models import Activity, Customer, Interaction, Order, OrderLine, Product, month_of
-from segmentation.models import CrossSellRule, CrossSellRun, SpecDrift, TierChange
+from customers.tallies import OWNERS, tallied
+from segmentation.models import CrossSellRule, CrossSellRun, SegmentationTally, SpecDrift, TierChange
 from segmentation.rules import inflections as turning
 from segmentation.rules import sales
 from segmentation.rules.policy import CrossSellPolicy, TierPolicy
@@ -33,6 +36,8 @@ from tenants.policies import active_policy, policy_numbered
 
 _ITEM_OF_PRODUCT: Final = re.compile(r"#(\d{1,18})")
 TALK_MONTHS: Final = 2
+MIGRATION_DAYS: Final = 30
+"""From how long ago the moves between tiers are shown when nobody asks for other days."""
 
 
 # ── repurchase, order values, Pareto, season ─────────────────────────────────
@@ -40,41 +45,66 @@ TALK_MONTHS: Final = 2
 
 def repurchase(member: Member, as_of: dt.date) -> list[sales.Rate]:
     """The repurchase rates of the last full month, quarter (3 full months) and year (12), in this order."""
-    return _rates(member, [sales.span(period, as_of) for period in sales.PERIODS])
+    return _rates(member, as_of, [sales.span(period, as_of) for period in sales.PERIODS])
 
 
 def repurchase_series(member: Member, as_of: dt.date) -> list[sales.Rate]:
     """The monthly repurchase rates of the last 12 full months, oldest first."""
-    spans = [sales.span("month", as_of, ago) for ago in range(sales.SERIES_MONTHS)]
-    return _rates(member, spans[::-1])
+    return _rates(member, as_of, series_spans(as_of))
 
 
-def _rates(member: Member, spans: Sequence[sales.Span]) -> list[sales.Rate]:
-    """One query: each customer's order months as bits, then counted per span."""
+def series_spans(as_of: dt.date) -> list[sales.Span]:
+    """The last 12 full months before a day, oldest first."""
+    return [sales.span("month", as_of, ago) for ago in range(sales.SERIES_MONTHS)][::-1]
+
+
+def _rates(member: Member, as_of: dt.date, spans: Sequence[sales.Span]) -> list[sales.Rate]:
+    if (cells := tallied(SegmentationTally, member, "repurchase", as_of)) is not None:
+        known = {(cell["period"], cell["end"]): (cell["before"], cell["again"]) for cell in cells}
+        counted = [known[each.period, str(each.end)] for each in spans]
+    else:
+        row = repurchases(spans, *_seen_by(member)).row(0)
+        counted = list(zip(row[::2], row[1::2], strict=True))
+    begun = _history_month()
+    return [
+        sales.Rate(each, before, again, covered=begun is not None and begun <= each.before)
+        for each, (before, again) in zip(spans, counted, strict=True)
+    ]
+
+
+def repurchases(
+    spans: Sequence[sales.Span], seen: str = "", seen_params: Sequence[Any] = (), *, by_owners: bool = False
+) -> pl.DataFrame:
+    """before_n and again_n of each span: buyers of the period before it, and how many of them bought again.
+
+    One query: each customer's order months as bits, then counted per span; a row for each pair of owners when asked
+    for. `seen` narrows the customers.
+    """
     first, end = min(each.before for each in spans), max(each.end for each in spans)
-    counts: list[str] = []
-    params: list[Any] = []
+    counts, counted_params = [], list[Any]()
     for each in spans:
         before, now = _bits(first, each.before, each.start), _bits(first, each.start, each.end)
         counts.append("count(*) FILTER (WHERE months & %s <> 0)")
         counts.append("count(*) FILTER (WHERE months & %s <> 0 AND months & %s <> 0)")
-        params += [before, before, now]
-    seen, seen_params = _seen_by(member)
+        counted_params += [before, before, now]
     place = "(extract(year FROM month) * 12 + extract(month FROM month))::int - %s"
-    sql = f"""
-        SELECT {", ".join(counts)} FROM (
-            SELECT bit_or(1::bigint << ({place})) AS months FROM customers_activity
-            WHERE tenant_id = %s AND month >= %s AND month < %s AND orders > 0 {seen}
-            GROUP BY customer_id
-        ) customers
+    tenant_id = current_tenant().pk
+    months = f"""
+        SELECT customer_id, bit_or(1::bigint << ({place})) AS months FROM customers_activity
+        WHERE tenant_id = %s AND month >= %s AND month < %s AND orders > 0 {seen}
+        GROUP BY customer_id
     """
-    params += [first.year * 12 + first.month, current_tenant().pk, first, end, *seen_params]
-    row = read_frame(sql, params, schema={f"c{n}": pl.Int64 for n in range(len(counts))}).row(0)
-    begun = _history_month()
-    return [
-        sales.Rate(each, row[2 * n], row[2 * n + 1], covered=begun is not None and begun <= each.before)
-        for n, each in enumerate(spans)
-    ]
+    params = [first.year * 12 + first.month, tenant_id, first, end, *seen_params]
+    schema = {f"{what}_{n}": pl.Int64 for n in range(len(spans)) for what in ("before", "again")}
+    if by_owners:
+        sql = f"""
+            SELECT c.owner_a_id, c.owner_b_id, {", ".join(counts)} FROM ({months}) bought
+            JOIN customers_customer c ON c.tenant_id = %s AND c.id = bought.customer_id
+            GROUP BY c.owner_a_id, c.owner_b_id
+        """
+        return read_frame(sql, [*counted_params, *params, tenant_id], schema=OWNERS | schema)
+    sql = f"SELECT {', '.join(counts)} FROM ({months}) bought"
+    return read_frame(sql, [*counted_params, *params], schema=schema)
 
 
 def _bits(first: dt.date, start: dt.date, end: dt.date) -> int:
@@ -85,31 +115,35 @@ def _bits(first: dt.date, start: dt.date, end: dt.date) -> int:
 
 def order_values(member: Member, as_of: dt.date) -> sales.OrderValues:
     """Net money per order: the last 24 full months, and growth by month, quarter and year."""
-    end = sales.add_months(as_of, 0)
+    first = sales.add_months(as_of, -2 * sales.YEAR_MONTHS)
     months = [
         sales.OrderMonth(month, orders, Decimal(net) / POINTS)
-        for month, orders, net in _months(member, sales.add_months(end, -2 * sales.YEAR_MONTHS), end).iter_rows()
+        for month, orders, net in _months(member, as_of)
+        if month >= first
     ]
     return sales.order_values(months, as_of, _history_month())
 
 
 def seasons(member: Member, as_of: dt.date) -> sales.Seasons:
     """The share of each calendar month in the orders of all full years."""
-    rows = _months(member, dt.date.min, sales.add_months(as_of, 0)).select("month", "orders").rows()
-    return sales.seasons(rows, as_of, _history_month())
+    months = [(month, orders) for month, orders, _net in _months(member, as_of)]
+    return sales.seasons(months, as_of, _history_month())
 
 
-def _months(member: Member, start: dt.date, end: dt.date) -> pl.DataFrame:
-    """month, orders and net (points) of the member's customers, for months with anything."""
+def _months(member: Member, as_of: dt.date) -> list[tuple[dt.date, int, int]]:
+    """Month, orders and net (points) of the member's customers, for full months before a day with anything."""
+    if (cells := tallied(SegmentationTally, member, "months", as_of)) is not None:
+        return [(dt.date.fromisoformat(cell["month"]), cell["orders"], cell["net"]) for cell in cells]
     seen, params = _seen_by(member)
-    return read_frame(
+    found = read_frame(
         f"""
         SELECT month, sum(orders), sum(net) FROM customers_activity
-        WHERE tenant_id = %s AND month >= %s AND month < %s {seen} GROUP BY month ORDER BY month
+        WHERE tenant_id = %s AND month < %s {seen} GROUP BY month ORDER BY month
         """,
-        [current_tenant().pk, start, end, *params],
+        [current_tenant().pk, sales.add_months(as_of, 0), *params],
         schema={"month": pl.Date, "orders": pl.Int64, "net": pl.Int64},
     )
+    return found.rows()
 
 
 def _history_month() -> dt.date | None:
@@ -125,7 +159,11 @@ def pareto(member: Member, as_of: dt.date, rules: TierPolicy) -> sales.Pareto:
     The core is the set that the scheme "sales-team" calls so: the policy's `core_share` of the money.
     """
     start = window_start(as_of, rules.window_months)
-    sql, params = _money_sql(member, start, as_of)
+    for cell in tallied(SegmentationTally, member, "pareto", as_of) or ():
+        kept = sales.Pareto.from_json(cell)
+        if (kept.start, kept.core_share) == (start, rules.core_share):
+            return kept
+    sql, params = _money_sql(start, as_of, *_seen_by(member))
     living = "SELECT id FROM customers_customer WHERE tenant_id = %s AND closed_on IS NULL"
     money = read_frame(
         f"SELECT net FROM ({sql}) money WHERE customer_id IN ({living})",
@@ -147,27 +185,73 @@ def migration(member: Member, start: dt.date, end: dt.date) -> pl.DataFrame:
     """
     if end < start:
         raise ValueError(f"end ({end}) lies before start ({start})")
-    rules = active_policy().section(TierPolicy)
-    seen, seen_params = _seen_by(member, "id")
-    money, money_params = _money_sql(member, window_start(end, rules.window_months), end)
+    months = active_policy().section(TierPolicy).window_months
+    counted = tallied(SegmentationTally, member, "moves", end)
+    if counted and (counted[0]["start"], counted[0]["months"]) == (str(start), months):
+        return pl.DataFrame(counted).select("before", "after", "customers", "money").sort("before", "after")
+    return tier_moves(start, end, window_start(end, months), partial(_seen_by, member))
+
+
+def tier_moves(
+    start: dt.date,
+    end: dt.date,
+    window: dt.date,
+    seen: Callable[[str], tuple[str, list[Any]]] = lambda _column: ("", []),
+    *,
+    standings_of_end: bool = False,
+    by_owners: bool = False,
+) -> pl.DataFrame:
+    """before, after, customers and money of `migration`, a row for each pair of owners when asked for.
+
+    A tier is read back from today's: what the first change after a day came from. So only the changes since `start`
+    are read, not the years before. `seen` narrows the customers by a column that has their id. `standings_of_end`: the
+    night of `end` has just written the standings, whose money is that of the window.
+    """
     tenant_id = current_tenant().pk
-    on_day = (
-        'SELECT DISTINCT ON (customer_id) customer_id, after FROM segmentation_tierchange WHERE tenant_id = %s AND "on"'
-        ' <= %s ORDER BY customer_id, "on" DESC, id DESC'
+    owners = "c.owner_a_id, c.owner_b_id, " if by_owners else ""
+    first_since = (
+        'SELECT DISTINCT ON (customer_id) customer_id, before FROM segmentation_tierchange WHERE tenant_id = %s AND "on"'
+        ' > %s ORDER BY customer_id, "on", id'
     )
+    # A customer without a standing (closed, or new since the night) has at most its last change.
+    bare = """
+        AND customer_id = ANY(ARRAY(
+            SELECT c.id FROM customers_customer c
+            LEFT JOIN segmentation_standing n ON n.tenant_id = %s AND n.customer_id = c.id
+            WHERE c.tenant_id = %s AND n.customer_id IS NULL
+        ))"""
+    narrow = (bare, [tenant_id, tenant_id]) if standings_of_end else seen("customer_id")
+    money, money_params = _money_sql(window, end, *narrow)
+    ids, ids_params = seen("id")
+    net = "COALESCE(n.monetary, m.net)" if standings_of_end else "m.net"
+    places = "1, 2, 3, 4" if by_owners else "1, 2"
     return read_frame(
         f"""
-        SELECT CASE WHEN c.closed_on <= %s THEN '' ELSE COALESCE(b.after, '') END AS before,
-               CASE WHEN c.closed_on <= %s THEN '' ELSE COALESCE(a.after, '') END AS after,
-               count(*), COALESCE(sum(m.net), 0)
-        FROM (SELECT id, closed_on FROM customers_customer WHERE tenant_id = %s {seen}) c
-        LEFT JOIN ({on_day}) b ON b.customer_id = c.id
-        LEFT JOIN ({on_day}) a ON a.customer_id = c.id
+        SELECT {owners}
+               CASE WHEN c.closed_on <= %s THEN '' ELSE COALESCE(b.before, n.tier, l.after, '') END AS before,
+               CASE WHEN c.closed_on <= %s THEN '' ELSE COALESCE(a.before, n.tier, l.after, '') END AS after,
+               count(*), COALESCE(sum({net}), 0)::bigint
+        FROM (
+            SELECT id, closed_on, owner_a_id, owner_b_id FROM customers_customer WHERE tenant_id = %s {ids}
+        ) c
+        LEFT JOIN segmentation_standing n ON n.tenant_id = %s AND n.customer_id = c.id
+        LEFT JOIN ({first_since}) b ON b.customer_id = c.id
+        LEFT JOIN ({first_since}) a ON a.customer_id = c.id
+        LEFT JOIN LATERAL (
+            SELECT t.after FROM segmentation_tierchange t
+            WHERE n.customer_id IS NULL AND t.tenant_id = %s AND t.customer_id = c.id
+            ORDER BY t."on" DESC, t.id DESC LIMIT 1
+        ) l ON true
         LEFT JOIN ({money}) m ON m.customer_id = c.id
-        GROUP BY 1, 2 ORDER BY 1, 2
+        GROUP BY {places} ORDER BY {places}
         """,
-        [start, end, tenant_id, *seen_params, tenant_id, start, tenant_id, end, *money_params],
-        schema={"before": pl.String, "after": pl.String, "customers": pl.Int64, "money": pl.Int64},
+        [
+            *(start, end, tenant_id, *ids_params, tenant_id),
+            *(tenant_id, start, tenant_id, end, tenant_id),
+            *money_params,
+        ],
+        schema=(OWNERS if by_owners else {})
+        | {"before": pl.String, "after": pl.String, "customers": pl.Int64, "money": pl.Int64},
     )
 
 
@@ -233,9 +317,8 @@ def _seen_by(member: Member, column: str = "customer_id") -> tuple[str, list[Any
     return f"AND {column} IN ({sql})", list(params)
 
 
-def _money_sql(member: Member, start: dt.date, end: dt.date) -> tuple[str, list[Any]]:
+def _money_sql(start: dt.date, end: dt.date, seen: str = "", seen_params: Sequence[Any] = ()) -> tuple[str, list[Any]]:
     """customer_id and net (points) of `[start, end)`: whole months from the rollup, cut ones from the orders."""
-    seen, seen_params = _seen_by(member)
     cut = sorted({month_of(edge) for edge in (start, end) if edge.day != 1})
     tenant_id = current_tenant().pk
     sql = f"""

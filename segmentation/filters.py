@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.models import Product
 from segmentation.models import CrossSellRule, Segment, Stage, Standing, Tier, TierPin, Worth
+from segmentation.querysets import in_stage
 from segmentation.rules.rfm import SCORES
 from tenants.context import current_tenant
 from tenants.filters import BooleanFilter, StrictFilterSet
@@ -21,7 +22,7 @@ class StandingFilter(StrictFilterSet):
 
     tier = filters.MultipleChoiceFilter(choices=[each for each in Tier.choices if each[0]], label=_("Tier"))
     segment = filters.MultipleChoiceFilter(choices=[each for each in Segment.choices if each[0]], label=_("Segment"))
-    stage = filters.MultipleChoiceFilter(choices=Stage.choices, label=_("Stage"))
+    stage = filters.MultipleChoiceFilter(choices=Stage.choices, method="filter_stage", label=_("Stage"))
     r = filters.MultipleChoiceFilter(choices=_SCORES, label=_("Recency"))
     f = filters.MultipleChoiceFilter(choices=_SCORES, label=_("Frequency"))
     m = filters.MultipleChoiceFilter(choices=_SCORES, label=_("Money"))
@@ -30,6 +31,9 @@ class StandingFilter(StrictFilterSet):
     class Meta:
         model = Standing
         fields: list[str] = []
+
+    def filter_stage(self, rows: QuerySet[Standing], _name: str, stages: list[str]) -> QuerySet[Standing]:
+        return in_stage(rows, stages) if stages else rows
 
     def filter_pinned(self, rows: QuerySet[Standing], _name: str, pinned: bool) -> QuerySet[Standing]:  # noqa: FBT001  # as the filter calls it
         pins = Exists(TierPin.objects.in_force(current_tenant().today()).filter(customer=OuterRef("customer_id")))

@@ -10,6 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 from customers.models import Customer
 from customers.querysets import OfCustomerQuerySet
+from customers.tallies import Tally
 from segmentation.querysets import SavedSegmentQuerySet, SegmentMemberQuerySet, TierPinQuerySet
 from tenants.base import MoneyField, TenantForeignKey, TenantModel, manager
 from tenants.models import Member
@@ -75,6 +76,8 @@ class Standing(TenantModel):
     last_order_on = models.DateField(_("last order"), null=True)
     # The order that ended the last long silence: the customer was won back that day.
     returned_on = models.DateField(null=True)
+    # From when the relation counts: "customer since" or the first order, whichever came first.
+    relation_since = models.DateField(null=True)
     frequency = models.IntegerField(_("orders"))
     monetary = MoneyField(_("net money"))
     r = models.SmallIntegerField(null=True)
@@ -95,10 +98,13 @@ class Standing(TenantModel):
 
     class Meta(TenantModel.Meta):
         indexes: ClassVar[list[Any]] = [
-            # The list by tier, by segment and by money.
-            models.Index(fields=["tenant", "tier", "customer"], name="standing_by_tier"),
-            models.Index(fields=["tenant", "segment", "customer"], name="standing_by_segment"),
-            models.Index(fields=["tenant", "-monetary", "customer"], name="standing_by_money"),
+            # The list by tier and by segment, each by money inside.
+            models.Index(fields=["tenant", "tier", "monetary", "customer"], name="standing_by_tier"),
+            models.Index(fields=["tenant", "segment", "monetary", "customer"], name="standing_by_segment"),
+            # The list by money, by number of orders and by last order, either way round; stages are spans of it.
+            models.Index(fields=["tenant", "monetary", "customer"], name="standing_by_money"),
+            models.Index(fields=["tenant", "frequency", "customer"], name="standing_by_orders"),
+            models.Index(fields=["tenant", "last_order_on", "customer"], name="standing_by_last_order"),
         ]
 
 
@@ -106,6 +112,8 @@ class TierChange(TenantModel):
     """A change of tier, with the facts that decided it."""
 
     append_only = True
+    partitioned_by = "on"
+    stands_for = "customer"
 
     customer = TenantForeignKey(Customer, models.CASCADE, related_name="tier_changes")
     on = models.DateField()
@@ -199,6 +207,7 @@ class Worth(TenantModel):
     window_net = MoneyField(default=0)  # of the tiers' window
     more_than = models.FloatField(null=True)  # percent of the other customers who brought less in that window
     days_late = models.FloatField(null=True)  # median of the last five paid orders; below 0 is early
+    pays_on = models.DateField(null=True)  # the first day still to come on which another one is known to be paid
     referred_net = MoneyField(default=0)  # what the customers it referred brought in that window
     evidence = models.JSONField(default=list)  # the evidence that counted: [id, kind, points] each
     # Lifetime model; null without one. `alive` is null for one order: the model takes such a customer for alive.
@@ -218,8 +227,9 @@ class Worth(TenantModel):
 
     class Meta(TenantModel.Meta):
         indexes: ClassVar[list[Any]] = [
-            # The list by lifetime value, highest first; who has none comes last.
-            models.Index("tenant", models.F("clv").desc(nulls_last=True), "customer", name="worth_by_clv")
+            # The list by lifetime value and by value score, either way round.
+            models.Index(fields=["tenant", "clv", "customer"], name="worth_by_clv"),
+            models.Index(fields=["tenant", "score", "customer"], name="worth_by_score"),
         ]
 
 
@@ -319,3 +329,10 @@ class SpecDrift(TenantModel):
 
     class Meta(TenantModel.Meta):
         pass
+
+
+class SegmentationTally(Tally):
+    """What the figures of scores, tiers and sales count, as of the last night (segmentation.counting)."""
+
+    class Meta(Tally.Meta):
+        abstract = False

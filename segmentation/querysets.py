@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import Any, Literal, Self, TypeVar
 
-from django.db.models import Case, CharField, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 from django.db.models.functions import TruncDate
 
 from customers.querysets import OfCustomerQuerySet
@@ -46,6 +49,49 @@ class SegmentMemberQuerySet(OfCustomerQuerySet):
         return self.filter(joined_on__gte=day, joined_on__gt=made_on)
 
 
+class _Stage(Case):
+    """The stage of life as a column, which remembers by what it was told."""
+
+    def __init__(self, as_of: dt.date | None, rules: TierPolicy, standing: str, closed_on: str) -> None:
+        self.as_of, self.standing, self.closed_on = as_of, standing, closed_on
+        day = as_of or dt.date.min + dt.timedelta(days=rules.lapsed_days + rules.new_days)
+        self.lapsed = day - dt.timedelta(days=rules.lapsed_days)
+        self.recent = day - dt.timedelta(days=rules.new_days)
+        unseen = Q(**{f"{standing}customer_id__isnull": True}) if as_of else ~Q(pk__in=[])
+        stages: list[tuple[StageName | Literal[""], Q]] = [
+            ("closed", Q(**{f"{closed_on}__isnull": False})),
+            ("", unseen),
+        ]
+        if as_of is not None:
+            stages += [
+                ("prospect", Q(**{f"{standing}last_order_on__isnull": True})),
+                ("lapsed", Q(**{f"{standing}last_order_on__lte": self.lapsed})),
+                ("won_back", Q(**{f"{standing}returned_on__gt": self.recent})),
+                ("new", Q(**{f"{standing}first_order_on__gt": self.recent})),
+            ]
+        active: StageName = "active"
+        cases = [When(condition, then=Value(name)) for name, condition in stages]
+        super().__init__(*cases, default=Value(active), output_field=CharField())
+
+    def is_one(self, stage: str) -> Q:
+        """The condition of one stage by itself: spans of days, in which an index can begin, and not a choice of six."""
+        if stage == "closed":
+            return Q(**{f"{self.closed_on}__isnull": False})
+        if self.as_of is None:
+            return Q(pk__in=[])
+        living = Q(**{f"{self.closed_on}__isnull": True, "stage_seen__isnull": False})
+        if stage == "prospect":
+            return living & Q(stage_last__isnull=True)
+        if stage == "lapsed":
+            return living & Q(stage_last__lte=self.lapsed)
+        buying = living & Q(stage_last__gt=self.lapsed)
+        returned = Q(stage_returned__gt=self.recent)
+        if stage == "won_back":
+            return buying & returned
+        kept = buying & (Q(stage_returned__isnull=True) | Q(stage_returned__lte=self.recent))
+        return kept & (Q(stage_first__gt=self.recent) if stage == "new" else Q(stage_first__lte=self.recent))
+
+
 def with_stage(
     rows: Rows,
     as_of: dt.date | None,
@@ -59,21 +105,15 @@ def with_stage(
     `standing` is the way to the customer's standing, which must be joined; `closed_on` that to the day on which
     the customer was closed. A customer whom no night has seen has the stage "", unless it is closed.
     """
+    return rows.annotate(stage=_Stage(as_of, rules, standing, closed_on)).alias(
+        stage_seen=F(f"{standing}customer_id"),
+        stage_last=F(f"{standing}last_order_on"),
+        stage_first=F(f"{standing}first_order_on"),
+        stage_returned=F(f"{standing}returned_on"),
+    )
 
-    def then(name: StageName, condition: Q) -> When:
-        return When(condition, then=Value(name))
 
-    stages = [then("closed", Q(**{f"{closed_on}__isnull": False}))]
-    unseen = Q(**{f"{standing}customer_id__isnull": True}) if as_of else ~Q(pk__in=[])
-    stages.append(When(unseen, then=Value("")))
-    if as_of is not None:
-        lapsed = as_of - dt.timedelta(days=rules.lapsed_days)
-        recent = as_of - dt.timedelta(days=rules.new_days)
-        stages += [
-            then("prospect", Q(**{f"{standing}last_order_on__isnull": True})),
-            then("lapsed", Q(**{f"{standing}last_order_on__lte": lapsed})),
-            then("won_back", Q(**{f"{standing}returned_on__gt": recent})),
-            then("new", Q(**{f"{standing}first_order_on__gt": recent})),
-        ]
-    active: StageName = "active"
-    return rows.annotate(stage=Case(*stages, default=Value(active), output_field=CharField()))
+def in_stage(rows: Rows, stages: Iterable[str]) -> Rows:
+    """Those of the rows `with_stage` that are in one of the stages."""
+    column: Any = rows.query.annotations["stage"]
+    return rows.filter(reduce(or_, (column.is_one(stage) for stage in stages)))

@@ -10,23 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import polars as pl
 from django.core.exceptions import PermissionDenied
-from django.db.models import Max
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.services.rows import Outcome, clean, error_of, lock
-from segmentation.models import SavedSegment, SegmentMember
+from segmentation.models import SavedSegment
+from tenants.context import current_tenant
 from tenants.events import acting, changes_of, record
-from tenants.frames import insert_frame
 from tenants.models import Member
 from tenants.permissions import Role
 
 Filters = Mapping[str, Sequence[str]]
 """Parameter → values, as the address of the customers list has them."""
-
-CHUNK: Final = 10_000
 
 
 def save_segment(*, name: str, filters: Filters, is_shared: bool, member: Member) -> SavedSegment:
@@ -120,34 +118,52 @@ class Moved:
     left: int
 
 
-def note_members(segment: SavedSegment, matched: set[int], on: dt.date) -> Moved:
-    """Make the segment's members those who match on a day: who is new joined on it, who is gone left on it.
+def note_members(segment: SavedSegment, matched: QuerySet[Any, int], on: dt.date) -> Moved:
+    """Make the segment's members those whose ids a query finds on a day: who is new joined on it, who is gone left on it.
 
     The same day again changes nothing. Who leaves on the day of joining was never in it; who comes back on the
-    day of leaving never left.
+    day of leaving never left. All of it happens inside the database: a segment may have millions of members.
     """
-    members = SegmentMember.objects.filter(segment=segment)
-    inside = dict(members.filter(left_on__isnull=True).values_list("customer_id", "pk"))
-    gone = [pk for customer, pk in inside.items() if customer not in matched]
-    new = matched - inside.keys()
-    for some in _chunks(gone):
-        members.filter(pk__in=some, joined_on__gte=on).delete()
-        members.filter(pk__in=some).update(left_on=on)
-    left_today = members.filter(left_on__gte=on).order_by().values_list("customer_id").annotate(Max("pk"))
-    back = {customer: pk for customer, pk in left_today if customer in new}
-    for some in _chunks(list(back.values())):
-        members.filter(pk__in=some).update(left_on=None)
-    fresh = pl.DataFrame({"customer_id": sorted(new - back.keys())}, schema={"customer_id": pl.Int64})
-    insert_frame(SegmentMember, fresh, constants={"segment_id": segment.pk, "joined_on": on}, strict=True)
+    sql, params = matched.query.sql_with_params()
+    ours = [current_tenant().pk, segment.pk]
+    with connection.cursor() as cursor:
+
+        def write(statement: str, *values: Any) -> int:
+            cursor.execute(statement, values)
+            return int(cursor.rowcount)
+
+        write(f"CREATE TEMPORARY TABLE matched (customer_id) ON COMMIT DROP AS {sql}", *params)
+        write("ANALYZE matched")
+        left = sum(write(statement, *values, *ours, on) for statement, values in ((_NEVER_IN, []), (_GONE, [on])))
+        joined = write(_BACK, *ours, *ours, on) + write(_NEW, *ours, on, *ours)
+        write("DROP TABLE matched")
     SavedSegment.objects.filter(pk=segment.pk).update(evaluated_at=timezone.now(), problem="")
-    return Moved(joined=len(new), left=len(gone))
+    return Moved(joined=joined, left=left)
+
+
+_OUTSIDE: Final = """
+tenant_id = %s AND segment_id = %s AND left_on IS NULL
+AND NOT EXISTS (SELECT 1 FROM matched WHERE matched.customer_id = m.customer_id)"""
+_NEVER_IN: Final = f"DELETE FROM segmentation_segmentmember m WHERE {_OUTSIDE} AND joined_on >= %s"
+_GONE: Final = f"UPDATE segmentation_segmentmember m SET left_on = %s WHERE {_OUTSIDE} AND joined_on < %s"
+_BACK: Final = """
+UPDATE segmentation_segmentmember SET left_on = NULL
+WHERE tenant_id = %s AND segment_id = %s AND id IN (
+    SELECT max(id) FROM segmentation_segmentmember m JOIN matched USING (customer_id)
+    WHERE tenant_id = %s AND segment_id = %s AND left_on >= %s AND NOT EXISTS (
+        SELECT 1 FROM segmentation_segmentmember n
+        WHERE n.tenant_id = m.tenant_id AND n.segment_id = m.segment_id AND n.customer_id = m.customer_id
+        AND n.left_on IS NULL)
+    GROUP BY customer_id)"""
+_NEW: Final = """
+INSERT INTO segmentation_segmentmember (tenant_id, segment_id, customer_id, joined_on)
+SELECT %s, %s, customer_id, %s FROM matched WHERE NOT EXISTS (
+    SELECT 1 FROM segmentation_segmentmember m
+    WHERE m.tenant_id = %s AND m.segment_id = %s AND m.customer_id = matched.customer_id AND m.left_on IS NULL)
+ORDER BY customer_id"""
 
 
 def note_problem(segment: SavedSegment, words: str) -> None:
     """Keep why the segment's filters do not work; its members stay those of the last time."""
     room = SavedSegment._meta.get_field("problem").max_length
     SavedSegment.objects.filter(pk=segment.pk).update(problem=words[:room])
-
-
-def _chunks(pks: list[int]) -> list[list[int]]:
-    return [pks[start : start + CHUNK] for start in range(0, len(pks), CHUNK)]

@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from customers.models import Customer
+from customers.services.arrivals import arrived
 from customers.services.rows import Outcome, all_of, clean, error_of, lock
 from segmentation.locks import lock_standings
 from segmentation.models import Standing, Tier, TierChange, TierPin
@@ -36,7 +37,7 @@ def pin_tier(*, customer: Customer, tier: str, reason: str, until: dt.date, memb
     reason, and an end that has passed or lies more than PIN_DAYS ahead.
     """
     with acting(member):
-        lock_standings(alone=False)
+        lock_standings(alone=True)
         lock(customer)
         scheme = active_policy().section(TierPolicy).scheme
         pin = TierPin(customer=customer, tier=tier, reason=reason.strip(), until=until, created_by=member)
@@ -61,7 +62,7 @@ def pin_tier(*, customer: Customer, tier: str, reason: str, until: dt.date, memb
 def unpin(*, pin: TierPin, member: Member) -> Outcome:
     """End a pin before its day. The tier stays until the night, which goes on as ever: a fall has its grace."""
     with acting(member):
-        lock_standings(alone=False)
+        lock_standings(alone=True)
         lock(pin.customer)
         pin.refresh_from_db()
         if pin.ended_at is not None:
@@ -106,6 +107,8 @@ def _move(customer: Customer, pin: TierPin) -> None:
     version = active_policy().number
     now: dict[str, Any] = {"tier": pin.tier, "below_since": None, "policy_version": version}
     Standing.objects.filter(customer=customer).update(**now)
+    # Health, follow-ups and alerts go by the tier; the last night has gone by another one.
+    arrived([customer.pk])
     if row.tier == pin.tier:
         return
     facts = {"move": "pin", "pin": pin.tier, "reason": pin.reason, "until": str(pin.until)}

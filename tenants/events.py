@@ -28,6 +28,25 @@ def acting(member: Member) -> Iterator[None]:
         acting_member.reset(token)
 
 
+_waiting: ContextVar[list[Event] | None] = ContextVar("events", default=None)
+
+
+@contextmanager
+def events_last() -> Iterator[list[Event]]:
+    """One transaction whose events are written at its end, all at once, in their order.
+
+    Gives the list of those that wait: who takes back what a part of it has done takes its events out of the list. When
+    it ends with an exception none is written.
+    """
+    waiting: list[Event] = []
+    token = _waiting.set(waiting)
+    try:
+        yield waiting
+    finally:
+        _waiting.reset(token)
+    Event.objects.bulk_create(waiting)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, models.Model):
         return value.pk
@@ -55,7 +74,7 @@ def record(
     """
     name = obj._meta.model_name or ""
     customer_id = obj.pk if name == "customer" else getattr(obj, "customer_id", None)
-    return Event.objects.create(
+    event = Event(
         actor=acting_member.get(),
         verb=verb,
         object_type=name,
@@ -64,3 +83,9 @@ def record(
         changes=changes or {},
         policy_version=policy_version,
     )
+    waiting = _waiting.get()
+    if waiting is None:
+        event.save(force_insert=True)
+    else:
+        waiting.append(event)
+    return event

@@ -62,10 +62,11 @@ def read_frame(sql: str, params: Sequence[Any] = (), *, schema: dict[str, Any], 
     return frame.with_columns(pl.col(name) == "t" for name in booleans)
 
 
-def copy_frame(cursor: CursorWrapper, table: str, frame: pl.DataFrame, *, analyze: bool = True) -> None:
+def copy_frame(cursor: CursorWrapper, table: str, frame: pl.DataFrame, *, analyze: bool | Sequence[str] = True) -> None:
     """Make the temporary table `table` and fill it with the frame; it goes with the transaction.
 
-    `analyze` tells the planner what is in it, which a query that joins it needs.
+    `analyze` tells the planner what is in it, which a query that joins it needs; of the columns that are named, if any
+    are: by which it is joined is enough.
     """
     quote = connection.ops.quote_name
     columns = ", ".join(f"{quote(name)} {_column_type(dtype)}" for name, dtype in frame.schema.items())
@@ -77,7 +78,8 @@ def copy_frame(cursor: CursorWrapper, table: str, frame: pl.DataFrame, *, analyz
     names = ", ".join(quote(name) for name in frame.columns)
     cursor.copy_expert(f"COPY {quote(table)} ({names}) FROM STDIN (FORMAT csv, NULL '\\N')", text)
     if analyze:
-        cursor.execute(f"ANALYZE {quote(table)}")
+        known = "" if analyze is True else f" ({', '.join(map(quote, analyze))})"
+        cursor.execute(f"ANALYZE {quote(table)}{known}")
 
 
 def _column_type(dtype: Any) -> str:
@@ -114,7 +116,7 @@ def insert_frame(
         return _insert(cursor, model, frame.columns, constants or {}, [], strict=strict)
 
 
-def _stage(cursor: CursorWrapper, frame: pl.DataFrame, *, analyze: bool = True) -> None:
+def _stage(cursor: CursorWrapper, frame: pl.DataFrame, *, analyze: bool | Sequence[str]) -> None:
     cursor.execute(f"DROP TABLE IF EXISTS {_STAGING}")
     copy_frame(cursor, _STAGING, frame, analyze=analyze)
 
@@ -178,7 +180,7 @@ def merge_frame(
     table, fixed = quote(model._meta.db_table), constants or {}
     values = [name for name in frame.columns if name not in keys]
     with connection.cursor() as cursor:
-        _stage(cursor, frame)
+        _stage(cursor, frame, analyze=keys)
         updated = 0
         if values:
             match = " AND ".join(f"t.{quote(k)} = s.{quote(k)}" for k in keys)

@@ -13,6 +13,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from tenants.base import TenantForeignKey, TenantModel
@@ -186,6 +187,13 @@ class Member(TenantModel):
         """
         return check_known(permission) in permissions_of(self.role)
 
+    @cached_property
+    def team_members(self) -> list[int]:
+        """The ids of who is in the member's team, the member too; asked for once while the row is at hand."""
+        if self.team_id is None:
+            return []
+        return list(Member.objects.filter(team_id=self.team_id).order_by("pk").values_list("pk", flat=True))
+
 
 class ApiToken(TenantModel):
     """Lets a programme act as a member, within its scopes, until it expires. Only a hash is kept."""
@@ -215,6 +223,7 @@ class Event(TenantModel):
     """One row per write, in its transaction: timeline, feed, webhooks and audit read it. Never changed."""
 
     append_only = True
+    partitioned_by = "at"
 
     at = models.DateTimeField(default=timezone.now)
     actor = TenantForeignKey(Member, models.PROTECT, null=True, related_name="+")
@@ -233,8 +242,7 @@ class Event(TenantModel):
                 name="event_of_customer",
                 condition=models.Q(customer_id__isnull=False),
             ),
-            # Change feed: everything after an id.
-            models.Index(fields=["tenant", "id"], name="event_feed"),
+            # The change feed, everything after an id, goes by the table's own key: tenant, id, at.
         ]
 
     def __str__(self) -> str:
@@ -275,6 +283,13 @@ class Run(TenantModel):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     policy_version = models.IntegerField(null=True)
+    # What it takes as given: the results of the run for this day; null: it works everybody out anew.
+    since = models.DateField(null=True)
+    # Customers' numbers at which its steps are cut into parts.
+    cuts = models.JSONField(default=list)
+    # Which transactions its first step could see (pg_current_snapshot).
+    snapshot = models.TextField(blank=True, default="")
+    release = models.CharField(max_length=20, blank=True, default="")
 
     class Meta(TenantModel.Meta):
         ordering: ClassVar[list[str]] = ["-for_date", "job"]
@@ -289,13 +304,15 @@ class Run(TenantModel):
 
 
 class RunStep(TenantModel):
-    """A piece of a run: one transaction that holds this row's lock, works, and marks it done."""
+    """A step of a run: prepared once, worked off in parts, ended once; a small tenant's is one transaction."""
 
     run = TenantForeignKey(Run, models.CASCADE, related_name="steps")
     ordinal = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=30)
     status = models.CharField(max_length=10, choices=Run.Status.choices, default=Run.Status.OPEN)
     attempts = models.PositiveSmallIntegerField(default=0)
+    is_prepared = models.BooleanField(default=False, db_default=False)
+    shared = models.JSONField(default=dict)  # what its parts have in common
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     counts = models.JSONField(default=dict)
@@ -314,3 +331,23 @@ class RunStep(TenantModel):
         if self.started_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.started_at).total_seconds()
+
+
+class RunPart(TenantModel):
+    """Some customers of a step: one transaction that holds this row's lock, works, and marks it done."""
+
+    step = TenantForeignKey(RunStep, models.CASCADE, related_name="parts")
+    ordinal = models.PositiveSmallIntegerField()
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    is_done = models.BooleanField(default=False)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    counts = models.JSONField(default=dict)
+
+    class Meta(TenantModel.Meta):
+        ordering: ClassVar[list[str]] = ["ordinal"]
+        constraints: ClassVar[list[Any]] = [models.UniqueConstraint("tenant", "step", "ordinal", name="run_part_uniq")]
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"

@@ -5,7 +5,7 @@ unchanged writes nothing. Fields that are not given stay as they are. Refusals a
 field; the field of a line is written as a path, like "lines/3/quantity".
 """
 
-from customers.services.arrivals import arrivals_last, arrived, take_arrivals
+from customers.services.arrivals import arrivals_last, arrived, forget_arrivals, take_arrivals
 from customers.services.complaints import (
     ComplaintFields,
     open_complaint,
@@ -74,6 +74,7 @@ __all__ = [
     "create_product",
     "delete_evidence",
     "delete_interaction",
+    "forget_arrivals",
     "log_interaction",
     "many_orders",
     "open_complaint",

@@ -1,13 +1,16 @@
-"""Which customers a fact has come in about, so that somebody looks at them again before the night does.
+"""Which customers a fact has come in about, so that somebody looks at them again, soon and in the coming night.
 
-Whoever writes a fact that health rests on notes its customer in the same transaction, once however many facts
-come. Whoever looks takes the notes away in the transaction in which it looks. The note is locked until the
-writer's transaction ends: a taker passes over it until then, and sees the fact when it takes it. A writer that
-meets a note which is just being taken waits until it is gone and leaves a new one. So no fact is missed.
+Whoever writes a fact that a score rests on notes its customer in the same transaction, once however many facts come.
+Whoever scores between two nights marks the notes as seen in the transaction in which it looks (`take_arrivals`); the
+night looks at all customers who have a note, seen or not (`customers.changes`), and takes away those whose facts it
+has reckoned with. The note is locked until the writer's transaction ends: a taker passes over it until then, and sees
+the fact when it takes it. A writer that meets a note which is just being taken waits, and leaves it unseen. So no fact
+is missed.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,21 +22,29 @@ from django.utils import timezone
 from customers.services.rows import Check, Outcome, change, create, no_check
 from tenants.context import current_tenant
 
-# DO NOTHING would not lock a note that is there: it could be taken before the fact is committed.
 _NOTE: Final = """
-INSERT INTO customers_arrival AS a (tenant_id, customer_id, at)
-SELECT %s, w.customer_id, %s FROM unnest(%s::bigint[]) AS w(customer_id) ORDER BY w.customer_id
-ON CONFLICT (tenant_id, customer_id) DO UPDATE SET at = a.at WHERE false
+INSERT INTO customers_arrival AS a (tenant_id, customer_id, at, is_seen, transaction)
+SELECT %s, w.customer_id, %s, false, pg_current_xact_id()::text::bigint
+FROM unnest(%s::bigint[]) AS w(customer_id) ORDER BY w.customer_id
+ON CONFLICT (tenant_id, customer_id)
+DO UPDATE SET at = excluded.at, is_seen = false, transaction = excluded.transaction
 """
 
 # Chosen once: a plan that asked a subquery again for each row would pass over those just taken, and take them all.
 _TAKE: Final = """
 WITH longest AS MATERIALIZED (
-    SELECT customer_id FROM customers_arrival WHERE tenant_id = %s
+    SELECT customer_id FROM customers_arrival WHERE tenant_id = %s AND NOT is_seen
     ORDER BY at, customer_id LIMIT %s FOR UPDATE SKIP LOCKED)
-DELETE FROM customers_arrival a USING longest
+UPDATE customers_arrival a SET is_seen = true FROM longest
 WHERE a.tenant_id = %s AND a.customer_id = longest.customer_id
 RETURNING a.customer_id
+"""
+
+# What came in on the day itself, and what the night's first step could not see, counts for the next night.
+_FORGET: Final = """
+DELETE FROM customers_arrival
+WHERE tenant_id = %s AND is_seen AND at < %s
+AND pg_visible_in_snapshot(transaction::text::xid8, %s::pg_snapshot)
 """
 
 _waiting: ContextVar[set[int] | None] = ContextVar("arrivals", default=None)
@@ -74,16 +85,28 @@ def arrivals_last() -> Iterator[None]:
 
 
 def take_arrivals(limit: int) -> list[int]:
-    """Take up to `limit` notes away, those that wait longest first; returns their customers' ids, sorted.
+    """Mark up to `limit` notes as seen, those that wait longest first; returns their customers' ids, sorted.
 
     Their facts are committed: read them after this, in the same transaction. Notes of transactions that still
-    run are left for the next time. If the transaction is rolled back, the notes are there again; while it runs,
+    run are left for the next time. If the transaction is rolled back, the notes wait again; while it runs,
     writers of facts about these customers wait for it.
     """
     tenant_id = current_tenant().pk
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, [tenant_id, limit, tenant_id])
         return sorted(row[0] for row in cursor.fetchall())
+
+
+def forget_arrivals(as_of: dt.date, snapshot: str) -> int:
+    """Take away the notes with which a night has reckoned: seen, and older than its day; returns how many.
+
+    `snapshot` says which transactions the night's first step could see: facts that came in while it worked wait for the
+    next one.
+    """
+    tenant = current_tenant()
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET, [tenant.pk, tenant.start_of(as_of), snapshot])
+        return int(cursor.rowcount)
 
 
 # ── writing one fact ────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.utils.translation import gettext as _
 
 from customers.models import Customer, CustomerTag, ExternalId, Tag
+from customers.services.arrivals import arrived
 from customers.services.rows import Name, Outcome, all_of, below, change, clean, error_of, for_update, lock, upsert
 from tenants.events import record
 from tenants.models import Member
@@ -62,6 +63,7 @@ def _create_customer(external_ids: Iterable[Name], fields: CustomerFields, *, fr
     if tags:
         _set_tags(customer, tags)
     record("created", customer)
+    arrived([customer.pk])
     return customer
 
 
@@ -109,6 +111,8 @@ def _change_customer(customer: Customer, external_ids: Iterable[Name], fields: C
     if added := _add_external_ids(customer, list(dict.fromkeys(external_ids))):
         changes["external_ids"] = added
     outcome = change(customer, plain, beside=changes)
+    if outcome != "unchanged":
+        arrived([customer.pk])
     if owners and set_owners(customer=customer, **owners) == "updated":
         return "updated"
     return outcome

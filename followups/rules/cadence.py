@@ -74,6 +74,18 @@ def due(touches: pl.DataFrame, policy: CadencePolicy, as_of: dt.date) -> pl.Data
     )
 
 
+def starting(customers: pl.DataFrame, policy: CadencePolicy, since: dt.date, as_of: dt.date) -> list[int]:
+    """The ids of the customers to whom a first touch of some kind comes round after `since` and up to `as_of`.
+
+    `customers`: customer_id, tier, since (the day the customer came under this cadence); several rows of one each count.
+    Also everybody who came under it after `since`: a touch of before may be overdue at once.
+    """
+    frame = conform(customers, CUSTOMERS).join(intervals(policy), on="tier")
+    first = pl.col("since") + _days(offset_days(pl.col("customer_id"), pl.col("kind"), pl.col("interval")))
+    comes = ((first > since) & (first <= as_of)) | (pl.col("since") > since)
+    return frame.filter(comes).get_column("customer_id").unique().to_list()
+
+
 def offset_days(customer_id: pl.Expr, kind: pl.Expr, interval: pl.Expr) -> pl.Expr:
     """Days from coming under the cadence to the first touch: 0 to interval - 1, the same on every machine.
 

@@ -47,18 +47,30 @@ HISTORY_MONTHS: Final[Schema] = {
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a firm's customers did: frames of HISTORY_DAYS and HISTORY_MONTHS, longer than needed or not."""
+    """What a firm's customers did: frames of HISTORY_DAYS and HISTORY_MONTHS, longer than needed or not.
+
+    Days are sorted by customer and day, each once.
+    """
 
     days: pl.DataFrame
     months: pl.DataFrame
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "days", conform(self.days, HISTORY_DAYS).select(*HISTORY_DAYS).unique())
+        days = conform(self.days, HISTORY_DAYS).select(*HISTORY_DAYS).unique().sort("customer_id", "day")
+        object.__setattr__(self, "days", days)
         object.__setattr__(self, "months", conform(self.months, HISTORY_MONTHS).select(*HISTORY_MONTHS))
+
+    @classmethod
+    def of_rollup(cls, days: pl.DataFrame, months: pl.DataFrame) -> History:
+        """The same of frames that are as they should be: no day twice, sorted by customer and day."""
+        found = cls.__new__(cls)
+        object.__setattr__(found, "days", days)
+        object.__setattr__(found, "months", months)
+        return found
 
     def of(self, customers: pl.Expr) -> History:
         """The same of some customers only."""
-        return History(self.days.filter(customers), self.months.filter(customers))
+        return History.of_rollup(self.days.filter(customers), self.months.filter(customers))
 
 
 FEATURES: Final[Schema] = {
@@ -100,13 +112,9 @@ def features(history: History, as_of: dt.date, rules: ForecastPolicy) -> pl.Data
     ago = pl.col("ago")
     same = pl.col("customer_id") == pl.col("customer_id").shift()
     gap = pl.col("gap")
-    days = (
-        history.days.filter(pl.col("day") < as_of)
-        .sort("customer_id", "day")
-        .with_columns(
-            ago=(pl.lit(as_of) - pl.col("day")).dt.total_days().cast(pl.Int32),
-            gap=pl.when(same).then(pl.col("day").diff().dt.total_days()).cast(pl.Int32),
-        )
+    days = history.days.filter(pl.col("day") < as_of).with_columns(
+        ago=(pl.lit(as_of) - pl.col("day")).dt.total_days().cast(pl.Int32),
+        gap=pl.when(same).then(pl.col("day").diff().dt.total_days()).cast(pl.Int32),
     )
     spans = [((ago > SPAN * n) & (ago <= SPAN * (n + 1))).any().cast(pl.Int32) for n in range(SPANS)]
     bought = days.group_by("customer_id", maintain_order=True).agg(
@@ -292,9 +300,13 @@ def sample(history: History, as_of: dt.date) -> History:
     customers = history.days.filter(pl.col("day") < as_of).select(pl.col("customer_id").unique())
     if customers.height <= SAMPLE:
         return history
-    scrambled = (pl.col("customer_id") * _SCRAMBLE) % 2**32
-    chosen = customers.sort(scrambled, "customer_id").head(SAMPLE).get_column("customer_id")
+    chosen = customers.sort(scrambled(), "customer_id").head(SAMPLE).get_column("customer_id")
     return history.of(pl.col("customer_id").is_in(chosen.implode()))
+
+
+def scrambled() -> pl.Expr:
+    """A number of each customer that has nothing to do with anything else about it, and is always the same."""
+    return (pl.col("customer_id") * _SCRAMBLE) % 2**32
 
 
 class Book:

@@ -229,10 +229,72 @@ def score_frame(facts: pl.DataFrame, policy: HealthPolicy, as_of: dt.date) -> pl
     score is null and the band "none": not enough data, never a number. Weights are those of the customer's stage or
     tier (`HealthPolicy.weights_of`); an indicator of weight 0 is switched off and not known. `facts` as in FACTS.
     """
-    points = raw_values(facts, policy, as_of).select(
-        "customer_id", *(on_line(pl.col(key), policy.indicators[key].line).alias(key) for key in KEYS)
+    return _scored(facts, policy, as_of).select("customer_id", "score", "band", "known")
+
+
+LONGEST: Final = 36_525
+"""Days to look ahead: what would move a score in more than a hundred years, does not."""
+
+
+def lasting_scores(facts: pl.DataFrame, policy: HealthPolicy, as_of: dt.date) -> pl.DataFrame:
+    """The same with moves_on: the first day as of which these facts give another score; null: they never do.
+
+    Of all that a score rests on only the days since the last order pass by themselves, and the longer they are the
+    further the line of order frequency has come: the day is found by halving. That the stage, and so the weights,
+    change with time as well is left to who knows the stage.
+    """
+    scored = _scored(facts, policy, as_of)
+    key = "order_frequency"
+    line = policy.indicators[key].line
+    days = (pl.lit(as_of) - pl.col("last_order_on")).dt.total_days()
+    # Beyond the line's last point it is flat.
+    flat_from = (pl.col("median_gap") * line[-1][0]).ceil().clip(0, LONGEST).cast(pl.Int64) + 1
+    moving = scored.filter(pl.col("score").is_not_null() & pl.col(key).is_not_null() & (pl.col(_weight(key)) > 0))
+    moving = moving.select(
+        "customer_id",
+        "score",
+        "weights",
+        "last_order_on",
+        "median_gap",
+        weight=pl.col(_weight(key)),
+        others=pl.col("weighted") - pl.col(key) * pl.col(_weight(key)),
+        same=days,
+        other=pl.min_horizontal(pl.max_horizontal(flat_from, days), days + LONGEST),
     )
-    weighed = pl.concat([points, _weights(conform(facts, FACTS), policy)], how="horizontal")
+
+    def gives_another(after: str) -> pl.Expr:
+        """Whether so many days after the last order the score is another one."""
+        points = on_line(frequency_ratio(pl.col(after).cast(pl.Float64), pl.col("median_gap")), line)
+        return whole_score(pl.col("others") + points * pl.col("weight"), pl.col("weights")) != pl.col("score")
+
+    moving = moving.filter(gives_another("other"))
+    found = [moving.clear()]
+    while not moving.is_empty():
+        middle = (pl.col("same") + pl.col("other")) // 2
+        moving = moving.with_columns(middle=middle).with_columns(is_another=gives_another("middle"))
+        moving = moving.with_columns(
+            same=pl.when("is_another").then("same").otherwise("middle"),
+            other=pl.when("is_another").then("middle").otherwise("other"),
+        ).drop("middle", "is_another")
+        is_found = pl.col("other") - pl.col("same") <= 1
+        found.append(moving.filter(is_found))
+        moving = moving.filter(~is_found)
+    moves = pl.concat(found).select("customer_id", moves_on=pl.col("last_order_on") + pl.duration(days="other"))
+    return scored.select("customer_id", "score", "band", "known").join(
+        moves, on="customer_id", how="left", maintain_order="left"
+    )
+
+
+def _scored(facts: pl.DataFrame, policy: HealthPolicy, as_of: dt.date) -> pl.DataFrame:
+    """`score_frame`, beside all that the score was worked out from: points and weight of each indicator, the facts."""
+    points = raw_values(facts, policy, as_of).select(
+        on_line(pl.col(key), policy.indicators[key].line).alias(key) for key in KEYS
+    )
+    known_facts = conform(facts, FACTS)
+    weighed = pl.concat(
+        [known_facts.select("customer_id", "last_order_on", "median_gap"), points, _weights(known_facts, policy)],
+        how="horizontal",
+    )
 
     def is_known(key: str) -> pl.Expr:
         return pl.col(key).is_not_null() & (pl.col(_weight(key)) > 0)
@@ -257,9 +319,10 @@ def score_frame(facts: pl.DataFrame, policy: HealthPolicy, as_of: dt.date) -> pl
         .otherwise(pl.lit("red"))
     )
     return (
-        weighed.with_columns(known=known, enough=(known >= policy.minimum_known) & any_order)
-        .with_columns(score=pl.when("enough").then(whole_score(weighted, weights)).cast(pl.Int16))
-        .select("customer_id", "score", band.alias("band"), "known")
+        weighed.with_columns(weighted=weighted, weights=weights, known=known)
+        .with_columns(enough=(pl.col("known") >= policy.minimum_known) & any_order)
+        .with_columns(score=pl.when("enough").then(whole_score(pl.col("weighted"), pl.col("weights"))).cast(pl.Int16))
+        .with_columns(band=band)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -20,6 +20,7 @@ Reason = Literal["", "no_orders", "short_history", "few_customers", "few_items",
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Small = npt.NDArray[np.int32]
 
 PURCHASES: Final[Schema] = {"customer_id": pl.Int64, "item": pl.Categorical, "day": pl.Date}
 
@@ -42,7 +43,7 @@ Of ten thousand pairs that have nothing to do with each other, a dozen get that 
 BLOCK_PAIRS: Final = 2_000_000
 """Pairs of purchases held at a time: some 80 MB."""
 BLOCK_CELLS: Final = 4_000_000
-"""Pairs of items counted at a time: 32 MB a count."""
+"""Counts held at a time, of pairs of items or of what is to be known of them: 32 MB."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ class Search:
     reason: Reason
 
 
-def search(purchases: pl.DataFrame, policy: CrossSellPolicy, as_of: dt.date) -> Search:
+def search(purchases: pl.DataFrame | Iterable[pl.DataFrame], policy: CrossSellPolicy, as_of: dt.date) -> Search:
     """Find all rules A → B that the policy's lines let through; exact, strongest first.
 
     `purchases` has a row per customer and item: the day of the first purchase in the window (customer_id,
-    item, day).
+    item, day). They may come as several frames, of which no two have the same customer.
 
     For a customer, A's day *counts* when all of the `within_days` after it lie before `as_of`, so that B has
     had its time.
@@ -78,36 +79,42 @@ def search(purchases: pl.DataFrame, policy: CrossSellPolicy, as_of: dt.date) -> 
     always look good.
 
     Items bought by fewer than `minimum_followed` customers can be in no rule and are left out of the pairs
-    (not out of the moments). Work is proportional to the sum over customers of their items squared; memory is
-    bounded by BLOCK_PAIRS and BLOCK_CELLS, whatever the number of items.
+    (not out of the moments). Work is proportional to the sum over customers of their items squared. Everything is
+    counted in whole numbers, frame by frame, so the frames change nothing but memory: some 40 bytes per purchase, and
+    what BLOCK_PAIRS, BLOCK_CELLS and one frame take.
 
-    Raises ValueError when the frame names a customer and item twice, or a day on or after `as_of`.
+    Raises ValueError when a frame names a customer and item twice, or a day on or after `as_of`.
     """
-    facts = conform(purchases, PURCHASES).select(*PURCHASES).drop_nulls()
-    if facts.select("customer_id", "item").is_duplicated().any():
-        raise ValueError("The frame names a customer and item twice: it takes the day of the first purchase")
+    frames = [purchases] if isinstance(purchases, pl.DataFrame) else purchases
+    bought = [_Bought.of(facts) for frame in frames if not (facts := _facts(frame, as_of)).is_empty()]
     nothing = pl.DataFrame(schema=dict(RULES))
-    if facts.is_empty():
+    if not bought:
         return Search(0, 0, nothing, "no_orders")
-    if facts.select((pl.col("day") >= as_of).any()).item():
-        raise ValueError(f"The frame has days on or after {as_of}, which do not count yet")
-
-    items = facts.get_column("item").unique()
-    moments = _Moments.of(facts, items, policy.within_days, as_of)
-    customers = moments.customers
+    customers = sum(each.customers for each in bought)
+    items = _Items.of(bought)
 
     def none(reason: Reason) -> Search:
-        return Search(customers, items.len(), nothing, reason)
+        return Search(customers, items.number, nothing, reason)
 
-    if not moments.counts.any():
+    last_day = (as_of - _EPOCH).days - policy.within_days - 1
+    if min(int(each.day.min()) for each in bought) > last_day:
         return none("short_history")
     if customers < policy.minimum_followed:
         return none("few_customers")
-    frequent = np.bincount(moments.item, minlength=items.len()) >= policy.minimum_followed
+    frequent = items.buyers >= policy.minimum_followed
     if int(frequent.sum()) < 2:
         return none("few_items")
-    usual = moments.usual_rates(items.len())
-    found = pl.concat([nothing, *moments.rules(frequent, usual, items, policy)])
+    months = _month(np.array([last_day, *(each.day.min() for each in bought)]))
+    first_month, length = int(months.min()), int(months[0] - months.min()) + 1
+    usual = _Usual(np.zeros((length, items.number), dtype=np.int64), np.zeros((length, items.number), dtype=np.int64))
+    pairs = []
+    while bought:
+        # Each in its turn, so that one at a time is held both ways.
+        moments = _Moments.of(bought.pop(0), items, policy.within_days, last_day, first_month)
+        usual.count(moments)
+        pairs.append(_Pairs.of(moments, frequent))
+    names = items.names.filter(pl.Series(frequent))
+    found = pl.concat([nothing, *_rules(pairs, names, usual.rates()[:, frequent], customers, policy)])
     if found.is_empty():
         return none("no_rules")
     order = found.sort(
@@ -117,7 +124,78 @@ def search(purchases: pl.DataFrame, policy: CrossSellPolicy, as_of: dt.date) -> 
         "consequent",
         descending=[True, True, False, False],
     )
-    return Search(customers, items.len(), order, "")
+    return Search(customers, items.number, order, "")
+
+
+_EPOCH: Final = dt.date(1970, 1, 1)
+
+
+def _facts(frame: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
+    facts = conform(frame, PURCHASES).select(*PURCHASES).drop_nulls()
+    if facts.select("customer_id", "item").is_duplicated().any():
+        raise ValueError("The frame names a customer and item twice: it takes the day of the first purchase")
+    if facts.select((pl.col("day") >= as_of).any()).item():
+        raise ValueError(f"The frame has days on or after {as_of}, which do not count yet")
+    return facts
+
+
+def _month(days: npt.NDArray[Any]) -> Ints:
+    """The month of days since 1970, as months since then."""
+    months: Ints = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return months
+
+
+@dataclass(frozen=True)
+class _Bought:
+    """A frame's purchases in little room, sorted by customer and day: customer (0, 1, …), item, day (since 1970)."""
+
+    customer: Small
+    item: Small
+    day: Small
+    names: pl.Series  # of the items, which are numbered as they stand here
+
+    @classmethod
+    def of(cls, facts: pl.DataFrame) -> _Bought:
+        rows = facts.sort("customer_id", "day")
+        names = facts.get_column("item").unique()
+        places = pl.DataFrame({"item": names, "place": names.cast(pl.String).rank("dense").cast(pl.Int32) - 1})
+        items = rows.select("item").join(places, on="item", how="left", maintain_order="left")
+        return cls(
+            rows.get_column("customer_id").rle_id().to_numpy().astype(np.int32),
+            items.get_column("place").to_numpy(),
+            rows.get_column("day").to_physical().to_numpy(),
+            names.cast(pl.String).sort(),
+        )
+
+    @property
+    def customers(self) -> int:
+        return int(self.customer[-1]) + 1
+
+
+@dataclass(frozen=True)
+class _Items:
+    """All items, by name, and how many customers bought each."""
+
+    names: pl.Series
+    buyers: Ints
+
+    @classmethod
+    def of(cls, bought: Sequence[_Bought]) -> _Items:
+        names = pl.concat([each.names for each in bought]).unique().sort()
+        buyers = np.zeros(len(names), dtype=np.int64)
+        for each in bought:
+            buyers[_places(each.names, names)] += np.bincount(each.item, minlength=len(each.names))
+        return cls(names, buyers)
+
+    @property
+    def number(self) -> int:
+        return len(self.names)
+
+
+def _places(names: pl.Series, among: pl.Series) -> Ints:
+    """Where each of the names stands among sorted ones."""
+    places: Ints = among.search_sorted(names).to_numpy().astype(np.int64)
+    return places
 
 
 @dataclass(frozen=True)
@@ -138,72 +216,17 @@ class _Moments:
     within: int
 
     @classmethod
-    def of(cls, facts: pl.DataFrame, items: pl.Series, within: int, as_of: dt.date) -> _Moments:
-        codes = items.to_frame().with_row_index("code")
-        date = pl.col("day")
-        rows = (
-            facts.join(codes, on="item", how="left")
-            .sort("customer_id", "day", "code")
-            .select(
-                customer=pl.col("customer_id").rle_id().cast(pl.Int64),
-                item=pl.col("code").cast(pl.Int64),
-                day=(date - date.min()).dt.total_days(),
-                month=(date.dt.year().cast(pl.Int64) * 12 + date.dt.month()),
-                counts=date + pl.duration(days=within) < as_of,
-            )
-            .with_columns(pl.col("month") - pl.col("month").min())
-        )
-        customer, item, day, month, counts = (each.to_numpy() for each in rows.iter_columns())
+    def of(cls, bought: _Bought, items: _Items, within: int, last_day: int, first_month: int) -> _Moments:
+        day = bought.day.astype(np.int64)
+        since = day - day.min()
         # Wide enough that the days after a customer's last one do not reach into the next customer.
-        wide = int(day.max()) + within + 2
-        return cls(customer, item, day, month, counts, customer * wide + day, within)
+        wide = int(since.max()) + within + 2
+        customer = bought.customer.astype(np.int64)
+        item = _places(bought.names, items.names)[bought.item]
+        return cls(customer, item, day, _month(day) - first_month, day <= last_day, customer * wide + since, within)
 
-    @property
-    def customers(self) -> int:
-        return int(self.customer[-1]) + 1
-
-    def usual_rates(self, items: int) -> Floats:
-        """By month and item, the share of the month's moments after which the item came within the days."""
-        # Row = a purchase of B. Its customer's moments in the days before, [early, same); on its day or later,
-        # [same, end): in these B was there already.
-        begin = np.searchsorted(self.customer, self.customer, side="left")
-        same = np.searchsorted(self.key, self.key, side="left")
-        early = np.maximum(np.searchsorted(self.key, self.key - self.within, side="left"), begin)
-        end = np.searchsorted(self.customer, self.customer, side="right")
-        months = int(self.month.max()) + 1
-        rates = np.zeros((months, items))
-        for month in range(months):
-            moments = np.concatenate([[0], np.cumsum(self.counts & (self.month == month))])
-            followed = np.bincount(self.item, weights=moments[same] - moments[early], minlength=items)
-            asked = moments[-1] - np.bincount(self.item, weights=moments[end] - moments[same], minlength=items)
-            np.divide(followed, asked, out=rates[month], where=asked > 0)
-        return rates
-
-    def rules(
-        self, frequent: Flags, usual: Floats, items: pl.Series, policy: CrossSellPolicy
-    ) -> Iterator[pl.DataFrame]:
-        """The rules between frequent items, a block of antecedents at a time."""
-        small = self._of_items(frequent)
-        names, rates = items.cast(pl.String).filter(pl.Series(frequent)), usual[:, frequent]
-        # Where in `small` the days after each row begin and end, and where its customer begins.
-        after = np.searchsorted(small.key, small.key, side="right")
-        until = np.searchsorted(small.key, small.key + small.within, side="right")
-        begin = np.searchsorted(small.customer, small.customer, side="left")
-        asked = np.flatnonzero(small.counts)
-        asked = asked[np.argsort(small.item[asked], kind="stable")]
-        code = small.item[asked]
-        places = np.searchsorted(code, np.arange(len(names) + 1))
-        for first, last in _blocks(np.bincount(code, (until - begin)[asked], len(names)), len(names)):
-            rows = asked[places[first] : places[last]]
-            block = _Block(small, first, last, len(names), rows, begin, after, until)
-            found = block.rules(rates, self.customers, policy)
-            if not found.is_empty():
-                yield found.with_columns(
-                    antecedent=names.gather(found.get_column("antecedent")),
-                    consequent=names.gather(found.get_column("consequent")),
-                ).select(*RULES)
-
-    def _of_items(self, chosen: Flags) -> _Moments:
+    def of_items(self, chosen: Flags) -> _Moments:
+        """Only the rows of some items, which are numbered anew."""
         rows = chosen[self.item]
         code = np.cumsum(chosen) - 1
         return replace(
@@ -217,41 +240,112 @@ class _Moments:
         )
 
 
-def _blocks(pairs: npt.NDArray[Any], items: int) -> Iterator[tuple[int, int]]:
-    """Runs of antecedents with at most BLOCK_PAIRS pairs and BLOCK_CELLS cells; one antecedent at least."""
+@dataclass(frozen=True)
+class _Usual:
+    """By month and item: after how many moments the item came within the days, and how many there were to come after."""
+
+    followed: Ints
+    asked: Ints
+
+    def count(self, moments: _Moments) -> None:
+        # Row = a purchase of B. Its customer's moments in the days before, [early, same); on its day or later,
+        # [same, end): in these B was there already.
+        begin = np.searchsorted(moments.customer, moments.customer, side="left")
+        same = np.searchsorted(moments.key, moments.key, side="left")
+        early = np.maximum(np.searchsorted(moments.key, moments.key - moments.within, side="left"), begin)
+        end = np.searchsorted(moments.customer, moments.customer, side="right")
+        months, items = self.followed.shape
+        for month in range(months):
+            so_far = np.concatenate([[0], np.cumsum(moments.counts & (moments.month == month))])
+            followed = np.bincount(moments.item, weights=so_far[same] - so_far[early], minlength=items)
+            had = np.bincount(moments.item, weights=so_far[end] - so_far[same], minlength=items)
+            self.followed[month] += followed.astype(np.int64)
+            self.asked[month] += so_far[-1] - had.astype(np.int64)
+
+    def rates(self) -> Floats:
+        """The share of the month's moments after which the item came within the days."""
+        rates = np.zeros(self.followed.shape)
+        np.divide(self.followed, self.asked, out=rates, where=self.asked > 0)
+        return rates
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """A frame's moments of the frequent items, and which pairs they make.
+
+    begin, after and until are places: of the customer's first row, of the first row on a later day, and of the first
+    row more than so many days later. `asked` are the rows whose day counts, by item; those of an item begin at its place in
+    `places`.
+    """
+
+    item: Small
+    day: Small
+    month: Small
+    begin: Small
+    after: Small
+    until: Small
+    asked: Small
+    places: Ints
+
+    @classmethod
+    def of(cls, moments: _Moments, frequent: Flags) -> _Pairs:
+        few = moments.of_items(frequent)
+        asked = np.flatnonzero(few.counts)
+        asked = asked[np.argsort(few.item[asked], kind="stable")]
+        begin = np.searchsorted(few.customer, few.customer, side="left")
+        after = np.searchsorted(few.key, few.key, side="right")
+        until = np.searchsorted(few.key, few.key + few.within, side="right")
+        places = np.searchsorted(few.item[asked], np.arange(int(frequent.sum()) + 1))
+        return cls(
+            item=few.item.astype(np.int32),
+            day=few.day.astype(np.int32),
+            month=few.month.astype(np.int32),
+            begin=begin.astype(np.int32),
+            after=after.astype(np.int32),
+            until=until.astype(np.int32),
+            asked=asked.astype(np.int32),
+            places=places,
+        )
+
+    def rows(self, first: int, last: int) -> Small:
+        """The rows of the items from `first` until before `last` whose day counts."""
+        return self.asked[self.places[first] : self.places[last]]
+
+
+def _rules(
+    pairs: Sequence[_Pairs], names: pl.Series, rates: Floats, customers: int, policy: CrossSellPolicy
+) -> Iterator[pl.DataFrame]:
+    """The rules between the frequent items, a block of antecedents at a time."""
+    items = len(names)
     most = max(1, BLOCK_CELLS // items)
-    first, held = 0, 0.0
-    for item in range(items):
-        if item > first and (held + pairs[item] > BLOCK_PAIRS or item - first >= most):
-            yield first, item
-            first, held = item, 0.0
-        held += pairs[item]
-    yield first, items
+    for first in range(0, items, most):
+        found = _Block(pairs, first, min(first + most, items), items).rules(rates, customers, policy)
+        if not found.is_empty():
+            yield found.with_columns(
+                antecedent=names.gather(found.get_column("antecedent")),
+                consequent=names.gather(found.get_column("consequent")),
+            ).select(*RULES)
 
 
 @dataclass(frozen=True)
 class _Block:
-    """The antecedents `first` to `last` and the rows in which they were bought on days that count."""
+    """The antecedents from `first` until before `last`, of so many items; a cell is an antecedent with a consequent."""
 
-    moments: _Moments
+    pairs: Sequence[_Pairs]
     first: int
     last: int
     items: int
-    rows: Ints
-    begin: Ints
-    after: Ints
-    until: Ints
 
     def rules(self, rates: Floats, customers: int, policy: CrossSellPolicy) -> pl.DataFrame:
         """antecedent and consequent as numbers, and the measures."""
-        cells = (self.last - self.first) * self.items
-        followed = np.zeros(cells, dtype=np.int64)
-        for cell, _origin, _other in self._pairs(self.rows, self.after, self.until):
-            followed += np.bincount(cell, minlength=cells)
+        followed = np.zeros(self.cells, dtype=np.int64)
+        for each in self.pairs:
+            for cell, _origin, _other in self._met(each, each.rows(self.first, self.last), each.after, each.until):
+                _add(followed, cell)
         kept = np.flatnonzero(followed >= policy.minimum_followed)
         if not len(kept):
             return pl.DataFrame()
-        asked, usual = self._asked(kept, rates)
+        asked, usual = (np.concatenate(each) for each in zip(*self._asked(kept, rates), strict=True))
         lift = followed[kept] / usual
         # Percent in whole numbers: 10 of 100 is 10 %, whatever a float makes of it.
         good = (followed[kept] * 100 >= policy.minimum_confidence * asked) & (lift >= policy.minimum_lift)
@@ -268,45 +362,63 @@ class _Block:
                 "support": followed[kept] / customers,
                 "confidence": followed[kept] / asked[good],
                 "lift": lift[good],
-                "median_days": self._median_days(kept, followed[kept]),
+                "median_days": np.concatenate([*self._median_days(kept, followed[kept], policy.within_days)]),
             }
         )
 
-    def _asked(self, kept: Ints, rates: Floats) -> tuple[Ints, Floats]:
-        """For the cells `kept`: who bought A and had not B, and how many of them usually follow."""
-        moments, antecedent, months = self.moments, kept // self.items, len(rates)
-        rows, place = self._of(kept), self._places(kept)
-        had, had_usual = np.zeros(len(kept), dtype=np.int64), np.zeros(len(kept))
-        for cell, origin, other in self._pairs(rows, self.begin, self.after):
-            hit = np.flatnonzero(place[cell] >= 0)
-            rule, month, item = place[cell[hit]], moments.month[origin[hit]], moments.item[other[hit]]
-            had += np.bincount(rule, minlength=len(kept))
-            had_usual += np.bincount(rule, rates[month, item], minlength=len(kept))
-        bought = np.bincount(
-            (moments.item[rows] - self.first) * months + moments.month[rows],
-            minlength=(self.last - self.first) * months,
-        ).reshape(-1, months)
-        usual = np.zeros(len(kept))
-        for each in range(months):
-            usual += bought[antecedent, each] * rates[each, kept % self.items]
-        return bought.sum(axis=1)[antecedent] - had, usual - had_usual
+    @property
+    def cells(self) -> int:
+        return (self.last - self.first) * self.items
 
-    def _places(self, kept: Ints) -> npt.NDArray[np.int32]:
+    def _asked(self, kept: Ints, rates: Floats) -> Iterator[tuple[Ints, Floats]]:
+        """For the cells `kept`, some at a time: who bought A and had not B, and how many of them usually follow."""
+        months = len(rates)
+        for some in _some(kept, months):
+            place, antecedent, consequent = self._places(some), some // self.items, some % self.items
+            bought = np.zeros((self.last - self.first) * months, dtype=np.int64)
+            had = np.zeros(len(some) * months, dtype=np.int64)
+            for each in self.pairs:
+                rows = self._of(each, some)
+                _add(bought, (each.item[rows] - self.first) * months + each.month[rows])
+                for cell, origin, _other in self._met(each, rows, each.begin, each.after):
+                    hit = np.flatnonzero(place[cell] >= 0)
+                    _add(had, place[cell[hit]] * months + each.month[origin[hit]])
+            left = bought.reshape(-1, months)[antecedent] - had.reshape(-1, months)
+            usual = np.zeros(len(some))
+            for month in range(months):
+                usual += left[:, month] * rates[month, consequent]
+            yield left.sum(axis=1), usual
+
+    def _median_days(self, kept: Ints, followed: Ints, within: int) -> Iterator[Ints]:
+        """The lower median of the days from A to B, for the cells `kept`, some at a time."""
+        span, reached = within + 1, 0
+        for some in _some(kept, span):
+            place = self._places(some)
+            days = np.zeros(len(some) * span, dtype=np.int64)
+            for each in self.pairs:
+                for cell, origin, other in self._met(each, self._of(each, some), each.after, each.until):
+                    hit = np.flatnonzero(place[cell] >= 0)
+                    _add(days, place[cell[hit]] * span + each.day[other[hit]] - each.day[origin[hit]])
+            halfway = (followed[reached : reached + len(some)] - 1) // 2
+            yield (days.reshape(-1, span).cumsum(axis=1) > halfway[:, None]).argmax(axis=1)
+            reached += len(some)
+
+    def _places(self, kept: Ints) -> Small:
         """For each cell, where it stands in `kept`; -1: it does not."""
-        place = np.full((self.last - self.first) * self.items, -1, dtype=np.int32)
+        place = np.full(self.cells, -1, dtype=np.int32)
         place[kept] = np.arange(len(kept), dtype=np.int32)
         return place
 
-    def _of(self, kept: Ints) -> Ints:
+    def _of(self, pairs: _Pairs, kept: Ints) -> Small:
         """The rows of the antecedents that have a cell in `kept`."""
         wanted = np.zeros(self.last - self.first, dtype=bool)
         wanted[kept // self.items] = True
-        return self.rows[wanted[self.moments.item[self.rows] - self.first]]
+        rows = pairs.rows(self.first, self.last)
+        return rows[wanted[pairs.item[rows] - self.first]]
 
-    def _pairs(self, rows: Ints, start: Ints, stop: Ints) -> Iterator[tuple[Ints, Ints, Ints]]:
+    def _met(self, pairs: _Pairs, rows: Small, start: Small, stop: Small) -> Iterator[tuple[Ints, Small, Ints]]:
         """Each row with each purchase at `start` until before `stop` of it: the cell, the row, the purchase."""
-        moments = self.moments
-        lengths = stop[rows] - start[rows]
+        lengths = (stop[rows] - start[rows]).astype(np.int64)
         reached = np.cumsum(lengths)
         low = 0
         while low < len(rows):
@@ -316,17 +428,20 @@ class _Block:
             ends = np.cumsum(length)
             origin = np.repeat(part, length)
             other = np.arange(int(ends[-1])) + np.repeat(start[part] - (ends - length), length)
-            yield (moments.item[origin] - self.first) * self.items + moments.item[other], origin, other
+            yield (pairs.item[origin] - self.first).astype(np.int64) * self.items + pairs.item[other], origin, other
             low = high
 
-    def _median_days(self, kept: Ints, followed: Ints) -> Ints:
-        """The lower median of the days from A to B, for each of the cells `kept`."""
-        moments, span, place = self.moments, self.moments.within + 1, self._places(kept)
-        found = []
-        for cell, origin, other in self._pairs(self._of(kept), self.after, self.until):
-            hit = np.flatnonzero(place[cell] >= 0)
-            # Rule and days in one number: sorted, the median of a rule lies halfway through its run.
-            found.append(place[cell[hit]].astype(np.int64) * span + moments.day[other[hit]] - moments.day[origin[hit]])
-        starts = np.cumsum(followed) - followed
-        days: Ints = np.sort(np.concatenate(found))[starts + (followed - 1) // 2] % span
-        return days
+
+def _some(kept: Ints, each: int) -> Iterator[Ints]:
+    """The cells in runs, for each of which so many numbers are held: at most BLOCK_CELLS of them, one cell at least."""
+    size = max(1, BLOCK_CELLS // each)
+    for first in range(0, len(kept), size):
+        yield kept[first : first + size]
+
+
+def _add(counts: Ints, places: npt.NDArray[Any]) -> None:
+    """Count the places; a few are looked up, of many the whole is counted."""
+    if len(places) < len(counts) // 8:
+        np.add.at(counts, places, 1)
+    else:
+        counts += np.bincount(places, minlength=len(counts))

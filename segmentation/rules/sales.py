@@ -7,10 +7,10 @@ the last 1, 3 and 12 full months before a day, beside as many before those.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import polars as pl
 
@@ -212,6 +212,19 @@ class Pareto:
     core_money: Decimal
     negative_customers: int
     negative_money: Decimal
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept; money as text, so that it stays exact."""
+        plain = vars(self) | {"points": [[each.customers, each.share] for each in self.points]}
+        return {name: str(value) if isinstance(value, Decimal | dt.date) else value for name, value in plain.items()}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Pareto:
+        """What `to_json` has made."""
+        days = {name: dt.date.fromisoformat(kept[name]) for name in ("start", "end")}
+        money = {name: Decimal(kept[name]) for name in ("total", "core_line", "core_money", "negative_money")}
+        points = tuple(ParetoPoint(customers, share) for customers, share in kept["points"])
+        return cls(**{**kept, **days, **money, "points": points})
 
     @property
     def core_customer_share(self) -> float | None:

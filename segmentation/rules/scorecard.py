@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from segmentation.rules.levels import Crowd, Levels
 from segmentation.rules.policy import EvidencePoints, ValuePolicy, Weights
 from tenants.rules.columns import Schema, conform
 from tenants.rules.shares import share_out
@@ -60,14 +61,22 @@ days after the due day, below 0 for early; null where not known. The points are 
 for a part of which the firm keeps no book."""
 
 
-def more_than(money: pl.Expr) -> pl.Expr:
-    """Percent of the other ranked customers who brought less, cut to two decimals; null money is not ranked.
+def ranking(money: pl.Series) -> Levels:
+    """By money, how many hundredths of a percent of the other ranked customers brought less; null is not ranked.
 
-    Equal money gets an equal share. Null for a customer alone: there is nobody to compare with.
+    Of a customer alone nothing can be said: there is nobody to compare with.
     """
-    worse, others = money.rank("min").cast(pl.Int64) - 1, money.count().cast(pl.Int64) - 1
+    crowd = Crowd.of(money)
+    return Levels((), ()) if crowd.size < 2 else Levels.over(crowd.values, crowd.below * 10_000 // (crowd.size - 1))
+
+
+def more_than(money: pl.Expr, among: Levels) -> pl.Expr:
+    """Percent of the other ranked customers who brought less, cut to two decimals, by the ranking of all of them.
+
+    Equal money gets an equal share, null none.
+    """
     # Rounded: polars divides by multiplying, and 8571 / 100 is not 85.71.
-    return pl.when(others > 0).then((worse * 10_000 // others / 100).round(2))
+    return (among.at(money) / 100).round(2)
 
 
 def evidence_points(kind: str, points: EvidencePoints) -> int:

@@ -63,6 +63,21 @@ def stages(as_of: dt.date, rules: TierPolicy) -> pl.Expr:
     )
 
 
+def stage_until(as_of: dt.date, rules: TierPolicy) -> pl.Expr:
+    """The first day as of which time alone makes the stage of `stages` another one; null: it never does.
+
+    Of customers who ordered; a date after `as_of`.
+    """
+
+    def end(column: str, days: int) -> pl.Expr:
+        return pl.col(column) + pl.duration(days=days)
+
+    lapses, day = end("last_order_on", rules.lapsed_days), pl.lit(as_of)
+    returned, began = end("returned_on", rules.new_days), end("first_order_on", rules.new_days)
+    passes = pl.when(returned > day).then(returned).when(began > day).then(began)
+    return pl.when(lapses > day).then(pl.min_horizontal(lapses, passes))
+
+
 def order_history(order_days: pl.DataFrame, rules: TierPolicy) -> pl.DataFrame:
     """customer_id, first_order_on, last_order_on and returned_on, from a row per order (customer_id, day).
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from customers.rules.orders import MONEY_PLACES
+from segmentation.rules.levels import Crowd, Ints, Levels
 from segmentation.rules.policy import Scheme, TierPolicy
 from segmentation.rules.rfm import SEGMENTS
 from tenants.rules.columns import Schema, conform
@@ -75,18 +79,96 @@ STANDING: Final[Schema] = {
     "pin": pl.String,
 }
 
-_WORKING: Final = (
-    "ranked", "better_recency", "better_money", "better_score", "relation_years", "potential", "money", "total",
-    "brought_by_better",
-)  # fmt: skip
+_WORKING: Final = ("money", "total_score", "relation_years", "potential")
 
 
-def assign(scored: pl.DataFrame, policy: TierPolicy, as_of: dt.date) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """All that the tiers of a customer, and the reasons for them, owe to the others who are ranked.
+
+    better_recency (by days since the last order), better_money (by points) and better_score (by R+F+M): which share of
+    the ranked is strictly better; better_share (by points): which share of the money strictly better ones bring. Shares
+    are in hundredths of a percent, cut. The lines themselves are the last value that still lies within: days for gold,
+    points for gold, R+F+M for silver, points for core; None: nobody does.
+    """
+
+    better_recency: Levels
+    better_money: Levels
+    better_score: Levels
+    better_share: Levels
+    gold_recency: int | None
+    gold_money: int | None
+    silver: int | None
+    core: int | None
+
+
+def lines(scored: pl.DataFrame, policy: TierPolicy) -> Lines:
+    """The lines that a crowd draws; `scored` has recency_days, monetary, r, f and m of everybody, as of `assign`."""
+    ranked = scored.filter(pl.col("recency_days").is_not_null())
+    days = Crowd.of(ranked.get_column("recency_days"))
+    money = Crowd.of(ranked.get_column("monetary").fill_null(0))
+    score = Crowd.of(ranked.select(_total_score()).to_series())
+    return Lines(
+        better_recency=Levels.over(days.values, _hundredths(days.below, days.size)),
+        better_money=Levels.over(money.values, _hundredths(money.above, money.size)),
+        better_score=Levels.over(score.values, _hundredths(score.above, score.size)),
+        better_share=_better_share(money),
+        gold_recency=_last(days.values[_in_best(days.below, days.size, policy.gold_recency_best)][::-1]),
+        gold_money=_last(money.values[_in_best(money.above, money.size, policy.gold_money_best)]),
+        silver=_last(score.values[_in_best(score.above, score.size, policy.silver_best)]),
+        core=_core(money, policy.core_share),
+    )
+
+
+def _hundredths(better: Ints, ranked: int) -> Ints:
+    return better * 10_000 // max(ranked, 1)
+
+
+def _in_best(better: Ints, ranked: int, percent: int) -> npt.NDArray[np.bool_]:
+    return better * 100 < ranked * percent
+
+
+def _last(within: Ints) -> int | None:
+    """Of values within a line, best last, the first."""
+    return int(within[0]) if len(within) else None
+
+
+def _brought(money: Crowd) -> tuple[Ints, int]:
+    """For each amount, what all customers who bring strictly more bring together, and the money of all.
+
+    Who brought nothing, or gave back more, makes it no smaller.
+    """
+    equal = np.maximum(money.values, 0) * money.counts
+    total = int(equal.sum())
+    return total - np.cumsum(equal), total
+
+
+def _better_share(money: Crowd) -> Levels:
+    brought, total = _brought(money)
+    if not total:
+        return Levels((), ())
+    # A firm's money in points times ten thousand is more than 64 bits hold.
+    share = pl.select((pl.lit(pl.Series(brought)).cast(pl.Int128) * 10_000 // total).cast(pl.Int64)).to_series()
+    return Levels.over(money.values, share.to_numpy())
+
+
+def _core(money: Crowd, percent: int) -> int | None:
+    brought, total = _brought(money)
+    share = -(-total * percent // 100)  # rounded up to a whole point
+    return _last(money.values[(money.values > 0) & (brought < share)])
+
+
+def _total_score() -> pl.Expr:
+    return (pl.col("r") + pl.col("f") + pl.col("m")).cast(pl.Int64)
+
+
+def assign(scored: pl.DataFrame, policy: TierPolicy, as_of: dt.date, among: Lines | None = None) -> pl.DataFrame:
     """Add the tier that the facts alone give by each scheme, `target`, the one of the policy's scheme, and `why`.
 
     `scored` is what `rfm.score` returns, with relation_since (the day from which the relation counts),
     industry_position (1 to 5 or null) and growth_potential ("low", "medium", "high"; "" or null: not known).
-    The schemes' columns are those of BY_SCHEME. A customer who never ordered has "" in each, and no `why`.
+    The schemes' columns are those of BY_SCHEME. A customer who never ordered has "" in each, and no `why`. Customers are
+    compared with each other or, when these are not all, by the lines of all of them.
 
     * wholesale: strategic is a relation of at least `strategic_years` and at least `strategic_money`; key is at
       least `key_money`, or growth potential "high" and a relation of at least `key_years`; regular is everybody
@@ -109,34 +191,28 @@ def assign(scored: pl.DataFrame, policy: TierPolicy, as_of: dt.date) -> pl.DataF
     to two decimals, so that one printed as 20.00 is never below 20.
     """
     frame = conform(scored, SCORED)
+    among = lines(frame, policy) if among is None else among
     ordered = pl.col("recency_days").is_not_null()
-    money = pl.when(ordered).then(pl.col("monetary").fill_null(0))
     growth = pl.col("growth_potential").replace_strict(GROWTH_POINTS, default=None, return_dtype=pl.Float64)
     frame = frame.with_columns(
-        ranked=ordered.sum().cast(pl.Int64),
-        better_recency=_strictly_better(-pl.col("recency_days")),
-        better_money=_strictly_better(money),
-        better_score=_strictly_better((pl.col("r") + pl.col("f") + pl.col("m")).cast(pl.Int64)),
+        money=pl.when(ordered).then(pl.col("monetary").fill_null(0)),
+        total_score=_total_score(),
         relation_years=_whole_years(pl.col("relation_since"), as_of),
         potential=pl.mean_horizontal(pl.col("industry_position").cast(pl.Float64), growth),
-        money=money,
-        total=money.clip(lower_bound=0).sum(),
-    ).pipe(lambda rows: rows.join(_brought_by_better(rows), on="money", how="left", maintain_order="left"))
+    )
     by_scheme: dict[Scheme, pl.Expr] = {
         "wholesale": _wholesale(policy),
-        "callback": _callback(policy),
-        "sales-team": _sales_team(policy),
+        "callback": _callback(among),
+        "sales-team": _sales_team(policy, among),
         "starter": pl.col("segment").replace_strict(SEGMENT_TIERS, default=None, return_dtype=pl.String),
     }
-    shares = [
-        _percent(pl.col(name) * 10_000 // pl.col("ranked")).alias(name)
-        for name in ("better_recency", "better_money", "better_score")
-    ]
-    # A firm's money in points times ten thousand is more than 64 bits hold.
-    cut = (pl.col("brought_by_better").cast(pl.Int128) * 10_000 // pl.col("total")).cast(pl.Int64)
     why = pl.struct(
         "recency_days", "frequency", "monetary", "r", "f", "m", "segment", "relation_since", "relation_years",
-        "industry_position", "growth_potential", "potential", *shares, _percent(cut).alias("better_share"),
+        "industry_position", "growth_potential", "potential",
+        better_recency=_percent(among.better_recency.at(pl.col("recency_days"))),
+        better_money=_percent(among.better_money.at(pl.col("money"))),
+        better_score=_percent(among.better_score.at(pl.col("total_score"))),
+        better_share=_percent(among.better_share.at(pl.col("money"))),
     )  # fmt: skip
     return (
         frame.with_columns(
@@ -160,23 +236,21 @@ def _wholesale(policy: TierPolicy) -> pl.Expr:
     )
 
 
-def _callback(policy: TierPolicy) -> pl.Expr:
-    gold = _in_best("better_recency", policy.gold_recency_best) & _in_best("better_money", policy.gold_money_best)
+def _callback(among: Lines) -> pl.Expr:
+    days = pl.lit(value=False) if among.gold_recency is None else pl.col("recency_days") <= among.gold_recency
+    gold = days & _from(pl.col("money"), among.gold_money)
     return (
         pl.when(gold)
         .then(pl.lit("gold"))
-        .when(_in_best("better_score", policy.silver_best))
+        .when(_from(pl.col("total_score"), among.silver))
         .then(pl.lit("silver"))
         .otherwise(pl.lit("bronze"))
     )
 
 
-def _sales_team(policy: TierPolicy) -> pl.Expr:
-    # The share rounded up to a whole point, and multiplied after dividing: nothing overflows, nothing is lost.
-    hundredths, rest = pl.col("total") // 100, pl.col("total") % 100
-    share = hundredths * policy.core_share + (rest * policy.core_share + 99) // 100
+def _sales_team(policy: TierPolicy, among: Lines) -> pl.Expr:
     return (
-        pl.when((pl.col("money") > 0) & (pl.col("brought_by_better") < share))
+        pl.when(_from(pl.col("money"), among.core))
         .then(pl.lit("core"))
         .when(pl.col("potential") >= policy.potential_from)
         .then(pl.lit("potential"))
@@ -184,17 +258,8 @@ def _sales_team(policy: TierPolicy) -> pl.Expr:
     )
 
 
-def _brought_by_better(frame: pl.DataFrame) -> pl.DataFrame:
-    """For each amount of money, what all customers who bring strictly more bring together: money, brought_by_better."""
-    positive = pl.col("money").clip(lower_bound=0)
-    return (
-        frame.select("money")
-        .drop_nulls()
-        .group_by("money")
-        .agg(equal=positive.sum())
-        .sort("money", descending=True)
-        .select("money", brought_by_better=pl.col("equal").cum_sum() - pl.col("equal"))
-    )
+def _from(value: pl.Expr, line: int | None) -> pl.Expr:
+    return pl.lit(value=False) if line is None else value >= line
 
 
 def _percent(hundredths: pl.Expr) -> pl.Expr:
@@ -202,18 +267,18 @@ def _percent(hundredths: pl.Expr) -> pl.Expr:
     return (hundredths / 100).round(2)
 
 
+def begun_by(as_of: dt.date, years: int) -> dt.date:
+    """The last day on which a relation can have begun that is so many whole years old as of a day."""
+    try:
+        return as_of.replace(year=as_of.year - years)
+    except ValueError:  # 29 February of a year without one
+        return dt.date(as_of.year - years, 2, 28)
+
+
 def _whole_years(since: pl.Expr, as_of: dt.date) -> pl.Expr:
     """Calendar years from a day to `as_of`, none for a day yet to come; null for none."""
     not_yet = since.dt.month().cast(pl.Int32) * 100 + since.dt.day() > as_of.month * 100 + as_of.day
     return (as_of.year - since.dt.year() - not_yet.cast(pl.Int32)).clip(lower_bound=0)
-
-
-def _strictly_better(higher_is_better: pl.Expr) -> pl.Expr:
-    return higher_is_better.rank("min", descending=True).cast(pl.Int64) - 1
-
-
-def _in_best(better: str, percent: int) -> pl.Expr:
-    return pl.col(better) * 100 < pl.col("ranked") * percent
 
 
 def settle(standing: pl.DataFrame, policy: TierPolicy, as_of: dt.date) -> pl.DataFrame:

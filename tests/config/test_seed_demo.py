@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from config.demo import seed as demo_seed
 from config.night import STEPS
 from tenants.models import Tenant, User
+from tenants.runs import Step
 from tests.config.smaller_demo import smaller_demo
 
 
@@ -40,10 +41,10 @@ def test_leaves_nothing_of_a_firm_when_it_is_interrupted(monkeypatch):
 
 
 def test_leaves_nothing_of_a_firm_whose_night_fails(monkeypatch):
-    def broken(as_of):
+    def broken(piece):
         raise ZeroDivisionError
 
-    monkeypatch.setitem(STEPS, "risk", broken)
+    monkeypatch.setitem(STEPS, "risk", Step(broken))
     with pytest.raises(CommandError, match=r"was not made.*ZeroDivisionError"):
         call_command("seed_demo")
     assert not Tenant.objects.exists()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from followups.rules.cadence import CUSTOMERS, TOUCHED, TOUCHES, due, next_touch, offset_days, plan
+from followups.rules.cadence import CUSTOMERS, TOUCHED, TOUCHES, due, next_touch, offset_days, plan, starting
 from followups.rules.policy import KINDS, CadencePolicy, Touch
 from followups.rules.ranking import LEVEL_WEIGHTS, Level, priority, priority_of, urgency
 
@@ -209,3 +209,25 @@ def test_makes_late_ones_more_urgent_up_to_three_times() -> None:
         300,
         300,
     ]
+
+
+@quick
+@given(
+    since=st.dates(dt.date(2026, 1, 1), dt.date(2026, 3, 1)),
+    nights=st.integers(0, 3),
+    ids=st.lists(st.integers(1, 2**40), unique=True, min_size=1, max_size=30),
+    came=st.integers(-200, 5),
+)
+def test_starts_whoever_is_due_for_the_first_time_between_two_nights(
+    since: dt.date, nights: int, ids: list[int], came: int
+) -> None:
+    as_of, on = since + dt.timedelta(nights), since + dt.timedelta(came)
+    customers = pl.DataFrame({"customer_id": ids}).with_columns(tier=pl.lit("gold"), since=pl.lit(on))
+    planned = plan(customers, pl.DataFrame(schema=dict(TOUCHED)), BUSY)
+
+    def first(day: dt.date) -> set[tuple[int, str]]:
+        return set(due(planned, BUSY, day).select("customer_id", "kind").rows())
+
+    started = {customer for customer, _kind in first(as_of) - first(since)}
+    found = set(starting(customers, BUSY, since, as_of))
+    assert found == (started if on <= since else set(ids))

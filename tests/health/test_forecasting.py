@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from decimal import Decimal
 from typing import Any
 
@@ -12,11 +13,13 @@ from django.utils import timezone
 from config.night import STEPS
 from customers.activity import refresh_activity
 from customers.models import Customer, Order
+from customers.services import arrived
 from health import forecasting
 from health.models import BackTest, LapseFit, LapseForecast
 from health.rules import forecast
 from segmentation.models import Worth
 from tenants.models import PolicyVersion, Run, RunStep
+from tenants.parts import parts_of
 from tenants.policies import active_policy, save_policy
 from tests.conftest import Cast
 from tests.health.crowds import TODAY, ago, crowd, place
@@ -51,7 +54,7 @@ def state() -> list[str]:
 
 def test_is_a_step_of_the_night_after_health() -> None:
     names = list(STEPS)
-    assert STEPS[forecasting.STEP] is forecasting.run
+    assert STEPS[forecasting.STEP] is forecasting.NIGHT
     assert names.index("health") < names.index(forecasting.STEP) < names.index("follow-ups")
 
 
@@ -131,7 +134,8 @@ def test_goes_by_each_customers_own_cycle_when_the_policy_says_so(crowd: list[Cu
     rules(lapse="own_cycle")
     forecasting.run(TODAY)
     for row in LapseForecast.objects.exclude(percent=None):
-        assert row.horizon_days == min(max(60, -(-2 * row.facts["median_gap"] // 1)), 365)
+        facts = forecasting.facts_of([row.customer_id], TODAY)[row.customer_id]
+        assert row.horizon_days == min(max(60, -(-2 * facts["median_gap"] // 1)), 365)
 
 
 # ── who has a number ────────────────────────────────────────────────────────
@@ -146,8 +150,10 @@ def test_says_why_there_is_no_number(cast: Cast, crowd: list[Customer]) -> None:
     for customer, code in ((once, "one_order"), (twice_a_day, "one_day"), (gone, "lapsed")):
         row = told(customer)
         assert (row.percent, row.code, row.money_at_risk) == (None, code, None)
-    assert told(gone).facts == {
-        "order_days": 2, "orders": 2, "median_gap": 109.0, "first_order_on": str(ago(200)), "last_order_on": str(ago(91)),
+    facts = forecasting.facts_of([gone.pk, never.pk], TODAY)
+    assert list(facts) == [gone.pk]
+    assert {name: facts[gone.pk][name] for name in ("order_days", "orders", "median_gap", "first_order_on")} == {
+        "order_days": 2, "orders": 2, "median_gap": 109.0, "first_order_on": ago(200),
     }  # fmt: skip
     assert not LapseForecast.objects.filter(customer=never).exists()
 
@@ -278,7 +284,25 @@ def test_explains_nothing_where_there_is_no_number(cast: Cast) -> None:
     explained = forecasting.explain(told(customer), as_of=TODAY)
     assert explained.explanation is None
     assert explained.model.reason == "few_customers"
-    assert forecasting.facts_of(told(customer))["last_order_on"] == ago(5)
+    assert explained.facts is not None
+    assert explained.facts["last_order_on"] == ago(5)
+
+
+def test_explains_nothing_when_facts_have_come_in_since(crowd: list[Customer]) -> None:
+    forecasting.run(TODAY)
+    row = LapseForecast.objects.exclude(percent=None).order_by("-percent")[0]
+    place([(row.customer, ago(1), 50)])
+    assert forecasting.explain(row, as_of=TODAY).explanation is None
+    assert row.customer_id not in forecasting.explain_many([row], as_of=TODAY)
+
+
+def test_explains_many_as_it_explains_one(crowd: list[Customer]) -> None:
+    forecasting.run(TODAY)
+    rows = list(LapseForecast.objects.all())
+    many = forecasting.explain_many(rows, as_of=TODAY)
+    assert len(many) > 50
+    for row in rows:
+        assert many.get(row.customer_id) == forecasting.explain(row, as_of=TODAY).explanation
 
 
 def test_goes_by_the_policy_of_the_forecast_when_it_explains(crowd: list[Customer]) -> None:
@@ -325,3 +349,39 @@ def test_lets_the_last_closed_months_be_tested_when_a_model_is_new(crowd: list[C
     forecasting.run(dt.date(2026, 12, 1))
     # Nobody had begun the one of November.
     assert [each.last for each in BackTest.objects.all()] == [dt.date(2026, 8, 1)]
+
+
+# ── a night that looks only at whom something can have moved ────────────────
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_looks_only_at_some_and_says_what_looking_at_everybody_would(crowd: list[Customer], seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311  # the same each time
+    night = TODAY - dt.timedelta(chance.randrange(15))
+    if seed % 2:
+        rules(minimum_customers=10_000)  # no model: the rule of silence warns
+    forecasting.run(night)
+    for _ in range(5):
+        before, night = night, night + dt.timedelta(chance.choice((0, 1, 1, 2)))
+        for customer in chance.sample(crowd, 12):
+            day = night - dt.timedelta(chance.choice((-2, 0, 1, 1, 2, 30, 95)))
+            place([(customer, day, chance.randrange(5, 500))], kind=chance.choice(("order", "order", "credit_note")))
+            arrived([customer.pk])
+        gone, closed, valued = chance.sample(crowd, 3)
+        for order in Order.objects.filter(customer=gone)[:2]:
+            Order.objects.filter(pk=order.pk).update(status="cancelled")
+            refresh_activity([(gone.pk, order.placed_on)])
+        Customer.objects.filter(pk=closed.pk).update(closed_on=night)
+        arrived([gone.pk, closed.pk])
+        Worth.objects.update_or_create(
+            customer=valued,
+            defaults={
+                "valued_on": night, "repeats": 5, "expected_orders": 2.5, "policy_version": 1,
+                "expected_order_money": Decimal(chance.randrange(900)),
+            },
+        )  # fmt: skip
+        if night == before:
+            arrived([valued.pk])  # as whoever is valued twice on one night has been
+        for part in parts_of([crowd[99].pk]):
+            forecasting.NIGHT.at_once(night, part, since=before)
+        assert forecasting.run(night)["changed"] == 0

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from health.models import HealthScore
-from health.rules.indicators import FACTS, raw_values, score_frame
+from health.rules.indicators import FACTS, lasting_scores, raw_values, score_frame
 from health.rules.policy import KEYS, HealthPolicy, IndicatorRule, IndicatorWeights
 from health.rules.receipt import HealthFacts, Lift, Receipt, Unknown, receipt
 from tests.health.cases import POLICY, D, facts, frame, known_facts, line, own_weights, policies
@@ -43,7 +43,8 @@ def seen(key: str, **changed: Any) -> Any:
 
 def test_reads_exactly_the_facts_that_the_score_keeps() -> None:
     kept = {field.attname for field in HealthScore._meta.concrete_fields}
-    about = {"tenant_id", "score", "band", "known", "week_score", "month_score", "band_since", "rescored_at"}
+    about = {"tenant_id", "score", "band", "known", "week_score", "month_score", "week_points", "month_points"}
+    about |= {"band_since", "rescored_at", "facts_until", "stands_until", "kept_on", "kept_score", "kept_band"}
     assert kept - about - {"policy_version"} == set(FACTS)
     assert ["customer_id", *(each.name for each in dataclasses.fields(HealthFacts))] == list(FACTS)
 
@@ -272,6 +273,50 @@ def test_weighs_every_row_of_a_frame_by_its_own_tier_and_stage(rows: list[Health
     together = score_frame(frame(rows), policy, D).drop("customer_id").rows()
     alone = [score_frame(frame([row]), policy, D).drop("customer_id").row(0) for row in rows]
     assert together == alone
+
+
+# ── until when a score stands ────────────────────────────────────────────────
+
+lines = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 100)), min_size=2, max_size=4).map(
+    lambda points: tuple(
+        (float(value), score)
+        for value, score in zip(
+            sorted({each for each, _ in points}), sorted(score for _, score in points), strict=False
+        )
+    )
+)
+
+
+@st.composite
+def policies_of_time(draw: st.DrawFn) -> HealthPolicy:
+    """Any policy, with any line of order frequency that goes one way."""
+    policy, points = draw(policies()), draw(lines.filter(lambda drawn: len(drawn) > 1))
+    if draw(st.booleans()):
+        points = tuple((value, 100 - score) for value, score in points)
+    rule = policy.indicators["order_frequency"].model_copy(update={"line": points})
+    return policy.model_copy(update={"indicators": {**policy.indicators, "order_frequency": rule}})
+
+
+DAYS_AHEAD = 900
+
+
+@quick
+@given(facts(), policies_of_time())
+def test_names_the_first_day_on_which_time_alone_gives_another_score(row: HealthFacts, policy: HealthPolicy) -> None:
+    found = lasting_scores(frame([row]), policy, D)
+    assert found.drop("moves_on").rows() == score_frame(frame([row]), policy, D).rows()
+    moves_on = found["moves_on"][0]
+    if row.last_order_on is None:
+        assert moves_on is None
+        return
+    # So many days on is as if the last order had been so many days earlier.
+    earlier = [row.last_order_on - dt.timedelta(n) for n in range(DAYS_AHEAD)]
+    later = score_frame(frame([dataclasses.replace(row, last_order_on=day) for day in earlier]), policy, D)["score"]
+    others = [n for n, score in enumerate(later) if score != later[0]]
+    if others:
+        assert moves_on == D + dt.timedelta(others[0])
+    else:
+        assert moves_on is None or moves_on >= D + dt.timedelta(DAYS_AHEAD)
 
 
 # ── what would lift the score ────────────────────────────────────────────────

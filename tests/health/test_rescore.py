@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from typing import Any
 
 import pytest
+from django.db import connection
 
 import config.arrivals
 import health.nightly
+from config.night import run_night
 from config.tasks import look_at_arrivals
 from customers.models import Arrival, Customer
-from customers.services import log_interaction
+from customers.services import forget_arrivals, log_interaction
 from health.models import HealthHistory, HealthScore
 from health.rules.policy import HealthPolicy
 from health.scoring import lock_scores, try_lock_scores
 from tenants.context import current_tenant, tenant_scope
+from tenants.models import Run, RunStep
 from tests.conftest import Cast
 from tests.followups.test_services_at_once import at_once
 from tests.health.conftest import NOW, TODAY, Story
 from tests.health.scored import night_of
 
 TOMORROW = TODAY + dt.timedelta(days=1)
+OF_THE_NIGHT = ("rescored_at", "kept_on", "kept_score", "kept_band")
+"""What only a night writes: all else it says as the score did between the nights."""
 
 
 def stored(cast: Cast, customer: Customer, *but: str) -> dict[str, Any]:
@@ -31,8 +37,28 @@ def stored(cast: Cast, customer: Customer, *but: str) -> dict[str, Any]:
 
 
 def waiting(cast: Cast) -> int:
+    """Notes of facts by which nobody has scored yet."""
     with tenant_scope(cast.tenant):
-        return Arrival.objects.count()
+        return Arrival.objects.filter(is_seen=False).count()
+
+
+def noted(cast: Cast) -> list[int]:
+    """Whom the next night has to look at."""
+    with tenant_scope(cast.tenant):
+        return list(Arrival.objects.order_by("customer_id").values_list("customer_id", flat=True))
+
+
+def snapshot(cast: Cast) -> str:
+    """What a night's first step can see."""
+    with tenant_scope(cast.tenant), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        return str(cursor.fetchone()[0])
+
+
+def forget(cast: Cast, as_of: dt.date, seen: str) -> int:
+    """The night's last step."""
+    with tenant_scope(cast.tenant):
+        return forget_arrivals(as_of, seen)
 
 
 def night_of_all_there_is(story: Story) -> None:
@@ -63,22 +89,23 @@ def test_says_what_the_coming_night_will(story: Story, quiet: Customer) -> None:
         assert (before.as_of(TODAY), after.as_of(TODAY)) == (TODAY, TOMORROW)
     assert after.rescored_at is not None
     assert after.rescored_at >= NOW
-    rescored = stored(story.cast, quiet, "rescored_at")
+    rescored = stored(story.cast, quiet, *OF_THE_NIGHT)
     assert story.night(1)["changed"] == 1
-    assert stored(story.cast, quiet, "rescored_at") == rescored
+    assert stored(story.cast, quiet, *OF_THE_NIGHT) == rescored
     assert story.score(quiet).rescored_at is None
 
 
 def test_comes_again_after_a_night_that_does_not_count_the_fact_yet(story: Story, quiet: Customer) -> None:
     story.orders(quiet, 0)  # shortly after midnight, say
     look_at_arrivals()
-    ahead = stored(story.cast, quiet, "rescored_at")
+    ahead = stored(story.cast, quiet, *OF_THE_NIGHT)
     assert story.night(0)["changed"] == 1
     assert (story.score(quiet).rescored_at, waiting(story.cast)) == (None, 1)
     assert look_at_arrivals() == 1
-    assert stored(story.cast, quiet, "rescored_at") == ahead
+    assert stored(story.cast, quiet, *OF_THE_NIGHT) == ahead
     story.night(1)  # counts it
     assert waiting(story.cast) == 0
+    assert stored(story.cast, quiet, *OF_THE_NIGHT) == ahead
 
 
 def test_draws_a_receipt_that_adds_up_to_the_score(story: Story, quiet: Customer) -> None:
@@ -187,7 +214,7 @@ class TestAtOnce:
         story.contact(quiet, 0)
 
         with tenant_scope(story.cast.tenant):
-            lock_scores()  # as the night does
+            lock_scores(alone=False)  # as a part of the night does
             assert at_once(story.cast.tenant, look_at_arrivals) == [0]
         assert waiting(story.cast) == 1
         assert look_at_arrivals() == 1
@@ -206,9 +233,9 @@ class TestAtOnce:
         assert waiting(story.cast) == 0
         row = story.score(quiet)
         assert (row.contacts_recent, row.asked) == (10, 5)
-        rescored = stored(story.cast, quiet, "rescored_at")
+        rescored = stored(story.cast, quiet, *OF_THE_NIGHT)
         story.night(1)
-        assert stored(story.cast, quiet, "rescored_at") == rescored
+        assert stored(story.cast, quiet, *OF_THE_NIGHT) == rescored
 
     def test_is_held_by_one(self, story: Story) -> None:
         tenant = story.cast.tenant
@@ -221,5 +248,59 @@ class TestAtOnce:
             assert try_lock_scores()
             assert at_once(tenant, held) == [False]
         with tenant_scope(story.cast.other_tenant):
-            lock_scores()
+            lock_scores(alone=True)
             assert at_once(tenant, held) == [True]
+
+    def test_keeps_out_while_parts_of_a_night_write_side_by_side(self, story: Story, quiet: Customer) -> None:
+        story.contact(quiet, 0)
+        tenant = story.cast.tenant
+        side_by_side = threading.Barrier(2)
+
+        def part() -> int:
+            with tenant_scope(tenant):
+                lock_scores(alone=False)
+                side_by_side.wait(5)  # both hold it
+                looked = look_at_arrivals() if threading.current_thread().name == "looks" else 0
+                side_by_side.wait(5)
+                return looked
+
+        def looking() -> int:
+            threading.current_thread().name = "looks"
+            return part()
+
+        assert at_once(tenant, part, looking) == [0, 0]
+        assert waiting(story.cast) == 1
+
+    def test_leaves_the_notes_while_a_night_is_between_its_parts(self, story: Story, quiet: Customer) -> None:
+        story.contact(quiet, 0)
+        with tenant_scope(story.cast.tenant):
+            run = Run.objects.create(job="nightly", for_date=TOMORROW, status="open")
+            step = RunStep.objects.create(run=run, ordinal=0, name=health.nightly.NAME, is_prepared=True)
+        assert look_at_arrivals() == 0
+        assert waiting(story.cast) == 1
+        with tenant_scope(story.cast.tenant):
+            RunStep.objects.filter(pk=step.pk).update(status="done")
+        assert look_at_arrivals() == 1
+
+    def test_keeps_a_note_until_a_night_has_reckoned_with_it(self, story: Story, quiet: Customer) -> None:
+        story.contact(quiet, 1)
+        assert forget(story.cast, TOMORROW, snapshot(story.cast)) == 0  # nobody has scored by it yet
+        assert look_at_arrivals() == 1
+        assert noted(story.cast) == [quiet.pk]
+        assert forget(story.cast, TODAY, snapshot(story.cast)) == 0  # a fact of the day itself counts tomorrow
+        assert forget(story.cast, TOMORROW, snapshot(story.cast)) == 1
+        assert noted(story.cast) == []
+
+    def test_keeps_a_note_of_what_comes_in_while_a_night_works(self, story: Story, quiet: Customer) -> None:
+        began = snapshot(story.cast)
+        story.contact(quiet, 1)
+        look_at_arrivals()
+        assert forget(story.cast, TOMORROW, began) == 0
+        assert noted(story.cast) == [quiet.pk]
+        assert forget(story.cast, TOMORROW, snapshot(story.cast)) == 1
+
+    def test_is_left_with_no_note_after_a_whole_night(self, story: Story, quiet: Customer) -> None:
+        story.contact(quiet, 1)
+        look_at_arrivals()
+        run_night(story.cast.tenant, TOMORROW)
+        assert noted(story.cast) == []

@@ -120,6 +120,16 @@ def test_counts_the_same_however_small_its_blocks_are(bought: Purchases, pairs: 
 
 @pytest.mark.usefixtures("any_chance")
 @quick
+@given(purchases, st.integers(1, 5))
+def test_counts_the_same_however_many_frames_the_customers_come_in(bought: Purchases, frames: int) -> None:
+    parts = [{key: ago for key, ago in bought.items() if key[0] % frames == part} for part in range(frames)]
+    several, whole = search((frame(part) for part in parts), LOOSE, D), found(bought)
+    assert several.rules.equals(whole.rules)
+    assert (several.customers, several.items, several.reason) == (whole.customers, whole.items, whole.reason)
+
+
+@pytest.mark.usefixtures("any_chance")
+@quick
 @given(purchases, st.integers(1, 4), st.sampled_from([1, 30, 60]), st.sampled_from([0.5, 1.0, 1.7]))
 def test_keeps_only_what_the_policy_lets_through(bought: Purchases, followed: int, percent: int, lift: float) -> None:
     policy = LOOSE.model_copy(
@@ -135,12 +145,17 @@ def test_keeps_only_what_the_policy_lets_through(bought: Purchases, followed: in
 @given(purchases)
 def test_is_usual_on_the_whole(bought: Purchases) -> None:
     """Over all A, what followed B's moments and what was usual are the same: not everything can be unusual."""
-    facts = frame(bought)
-    items = facts.get_column("item").unique()
-    moments = cross_sell._Moments.of(facts, items, LOOSE.within_days, D)
-    rates = moments.usual_rates(items.len())
+    within, last_day = LOOSE.within_days, (D - dt.date(1970, 1, 1)).days - LOOSE.within_days - 1
+    facts = cross_sell._Bought.of(frame(bought))
+    items = cross_sell._Items.of([facts])
+    first_month = int(cross_sell._month(facts.day).min())
+    moments = cross_sell._Moments.of(facts, items, within, last_day, first_month)
+    shape = (int(moments.month.max()) + 1, items.number)
+    counted = cross_sell._Usual(np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64))
+    counted.count(moments)
+    rates = counted.rates()
     followed = usual = 0.0
-    for b in range(items.len()):
+    for b in range(items.number):
         for row in range(len(moments.day)):
             theirs = (moments.customer == moments.customer[row]) & (moments.item == b)
             later = moments.day[theirs] - moments.day[row]

@@ -59,8 +59,8 @@ def test_waits_for_the_night_that_has_read_the_pins(
     has_read = threading.Event()
     read = nightly.tiers_in_force
 
-    def slow() -> Any:
-        found = read()
+    def slow(*asked: Any) -> Any:
+        found = read(*asked)
         has_read.set()
         time.sleep(0.5)
         return found

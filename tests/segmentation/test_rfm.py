@@ -27,7 +27,7 @@ def frame(rows: list[Customer]) -> pl.DataFrame:
             (number, None if days is None else D - dt.timedelta(days), orders, money)
             for number, (days, orders, money) in enumerate(rows, start=1)
         ],
-        schema=dict(RFM_FACTS),
+        schema={"customer_id": pl.Int64, **RFM_FACTS},
         orient="row",
     )
 

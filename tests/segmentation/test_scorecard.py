@@ -197,7 +197,8 @@ def test_has_no_score_where_what_is_known_weighs_nothing() -> None:
 @given(st.lists(st.none() | st.integers(-50, 50), max_size=40))
 def test_ranks_by_the_share_of_others_who_brought_less(money: list[int | None]) -> None:
     rows = pl.DataFrame({"money": money}, schema={"money": pl.Int64})
-    got = rows.select(scorecard.more_than(pl.col("money"))).to_series().to_list()
+    among = scorecard.ranking(rows.get_column("money"))
+    got = rows.select(scorecard.more_than(pl.col("money"), among)).to_series().to_list()
     ranked = [each for each in money if each is not None]
     for each, share in zip(money, got, strict=True):
         if each is None or len(ranked) < 2:

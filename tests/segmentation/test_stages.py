@@ -15,7 +15,7 @@ from dashboards.querysets import customer_rows
 from segmentation.models import Stage, Standing
 from segmentation.querysets import with_stage
 from segmentation.rules.policy import TierPolicy
-from segmentation.rules.stages import STAGES, order_history, stage, stages
+from segmentation.rules.stages import STAGES, order_history, stage, stage_until, stages
 from tests.conftest import Cast
 
 D = dt.date(2026, 11, 20)
@@ -61,6 +61,24 @@ def test_says_of_a_frame_what_it_says_of_one() -> None:
     for rules in (RULES, TierPolicy(new_days=300, lapsed_days=90)):
         found = frame.select(stages(D, rules)).to_series().to_list()
         assert found == [stage(*row, None, D, rules) for row in rows]
+
+
+def test_says_until_when_a_stage_lasts_if_nothing_happens() -> None:
+    spans = (3, 20, 59, 60, 89, 90, 200)
+    rows = [
+        (ago(first), ago(last), ago(returned))
+        for first, last, returned in product(spans, spans, (None, *spans))
+        if first >= last and (returned is None or first > returned >= last)
+    ]
+    frame = pl.DataFrame(
+        rows, schema=dict.fromkeys(["first_order_on", "last_order_on", "returned_on"], pl.Date), orient="row"
+    )
+    for rules in (RULES, TierPolicy(new_days=300, lapsed_days=90), TierPolicy(new_days=10, lapsed_days=400)):
+        for row, until in zip(rows, frame.select(stage_until(D, rules)).to_series(), strict=True):
+            days = [D + dt.timedelta(n) for n in range(800)]
+            now = stage(*row, None, D, rules)
+            other = next((day for day in days if stage(*row, None, day, rules) != now), None)
+            assert until == other
 
 
 def test_names_the_stages_that_the_tables_know() -> None:

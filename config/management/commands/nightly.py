@@ -18,10 +18,13 @@ class Command(TenantCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--as-of", type=dt.date.fromisoformat, metavar="YYYY-MM-DD", help="default: today")
+        parser.add_argument(
+            "--everybody", action="store_true", help="work all customers out anew, not only those who can have changed"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         tenant = self.tenant(options)
-        run = run_night(tenant, options["as_of"] or tenant.today())
+        run = run_night(tenant, options["as_of"] or tenant.today(), everybody=options["everybody"])
         with tenant_scope(tenant):
             steps = {step.name: step for step in run.steps.all()}
         failed = next((step for step in steps.values() if step.error), None)
