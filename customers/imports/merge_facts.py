@@ -83,6 +83,7 @@ def merge_customers(rows: pl.DataFrame, work: Work) -> Merged:
     new = add_customers(_of(records, _CREATED).select("customer", *_CUSTOMER), work)
     changed = _of(records, _UPDATED).select("id", *_CUSTOMER, search_name=pl.col("name").str.to_lowercase())
     change(Customer, changed, work)
+    arrived([*new["id"], *changed["id"]])
     ids = pl.concat([ids.select("customer", "id"), new.select("customer", "id")])
     tagged = _add_tags(records.drop("id").join(ids, on="customer").select("id", "customer", "tags"))
     more = pl.col("customer").is_in(tagged) & (pl.col("outcome") == "unchanged")

@@ -6,7 +6,8 @@ from typing import Final
 
 import polars as pl
 
-from customers.activity import lock_customers, refresh_activity
+from customers.activity import add_activity, lock_customers, refresh_activity
+from customers.imports.checks import Firm
 from customers.imports.rows import (
     OUTCOME,
     Merged,
@@ -23,7 +24,7 @@ from customers.imports.rows import (
 )
 from customers.models import Customer, Order, OrderLine, Product
 from customers.rules import orders as rules
-from customers.services.arrivals import arrived
+from customers.services.arrivals import arrivals_last, arrived
 from tenants.context import current_tenant
 from tenants.frames import read_frame
 
@@ -31,110 +32,16 @@ _ONE: Final = 10**rules.RATE_PLACES
 _HEADER: Final = ("rate", "due_on", "paid_on", "kind", "status")
 
 
-# ── who and what the orders name, before the orders ─────────────────────────
+# ── the lines of an order agree ─────────────────────────────────────────────
 
 
-def customers_named(rows: pl.DataFrame) -> pl.DataFrame:
-    """customer, name, country, and on which line the last of each stands."""
-    return _last_said(rows, "customer", {"customer_name": "name", "country": "country"})
+def of_one_mind(rows: pl.DataFrame, firm: Firm) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Lines that agree with the first line of their order, with its currency, and the refused ones (as OUTCOME).
 
-
-def products_named(rows: pl.DataFrame) -> pl.DataFrame:
-    """product, name, category, and on which line the last of each stands."""
-    return _last_said(rows, "product", {"product_name": "name", "category": "category"})
-
-
-def _last_said(rows: pl.DataFrame, key: str, columns: dict[str, str]) -> pl.DataFrame:
-    said = [pl.col(column).drop_nulls().last().alias(name) for column, name in columns.items()]
-    return rows.sort("line").group_by(key, maintain_order=True).agg(pl.col("line").last(), *said)
-
-
-def merge_customers(rows: pl.DataFrame, work: Work) -> Merged:
-    """Make the customers that are new, with the last name and country that the file says (else the external id).
-
-    Of known ones only what is missing is filled in: orders introduce a customer, they do not rename one whose
-    name a person or the customers' file has set.
+    An order belongs to the customer and has the currency of its first line. `rows` are all lines of some orders, in
+    the order of the file.
     """
-    rows = _last_said(rows, "customer", {"name": "name", "country": "country"}).drop("line")
-    rows = rows.join(customer_ids(rows["customer"], work.source), on="customer", how="left", maintain_order="left")
-    new = rows.filter(pl.col("customer_id").is_null()).drop("customer_id")
-    add_customers(new.with_columns(pl.col("name").fill_null(pl.col("customer")), pl.col("country").fill_null("")), work)
-    known = rows.drop_nulls("customer_id")
-    _fill_in(Customer, known.rename({"customer": "external_id", "customer_id": "id"}), "country", work)
-    return _nothing_counted()
-
-
-def merge_products(rows: pl.DataFrame, work: Work) -> Merged:
-    """Make the products that are new; of known ones only what is missing is filled in, as for customers."""
-    rows = _last_said(rows, "product", {"name": "name", "category": "category"}).drop("line")
-    rows = rows.join(product_ids(rows["product"], work.source), on="product", how="left", maintain_order="left")
-    new = rows.filter(pl.col("product_id").is_null()).drop("product_id")
-    add_products(new.with_columns(pl.col("name", "category").fill_null("")), work)
-    known = rows.drop_nulls("product_id")
-    _fill_in(Product, known.rename({"product": "external_id", "product_id": "id"}), "category", work)
-    return _nothing_counted()
-
-
-def _fill_in(model: type[Customer | Product], rows: pl.DataFrame, second: str, work: Work) -> None:
-    """Name (where it is empty, or only the external id again) and the `second` column, where it is empty."""
-    known = read_frame(
-        f"SELECT id, name, {second} FROM {model._meta.db_table} WHERE tenant_id = %s AND id = ANY(%s)",
-        [current_tenant().pk, rows["id"].to_list()],
-        schema={"id": pl.Int64, "name_known": pl.String, "second_known": pl.String},
-    )
-    no_name = (pl.col("name_known") == "") | (pl.col("name_known") == pl.col("external_id"))
-    both = rows.join(known, on="id").with_columns(
-        name=pl.when(no_name).then(pl.coalesce("name", "name_known")).otherwise("name_known"),
-        second=pl.when(pl.col("second_known") == "")
-        .then(pl.coalesce(second, "second_known"))
-        .otherwise("second_known"),
-    )
-    differs = (pl.col("name") != pl.col("name_known")) | (pl.col("second") != pl.col("second_known"))
-    found = both.filter(differs).select("id", "name", pl.col("second").alias(second))
-    if model is Customer:
-        found = found.with_columns(search_name=pl.col("name").str.to_lowercase())
-    change(model, found, work)
-
-
-def _nothing_counted() -> Merged:
-    return Merged(0, 0, 0, pl.DataFrame(schema=OUTCOME))
-
-
-# ── the orders ──────────────────────────────────────────────────────────────
-
-
-def merge_orders(rows: pl.DataFrame, work: Work) -> Merged:
-    """Merge order lines, all lines of an order at once.
-
-    1. An order belongs to the customer and has the currency of its first line; lines that say otherwise fail.
-    2. What the file does not say of a known order (due, paid, status) stays as it is.
-    3. Orders whose digest is the same are left alone; the others are written whole, their lines replaced.
-    4. The rollup of the months before and after is recomputed.
-    """
-    rows, failed = _of_one_mind(rows.sort("line"), work)
-    lines = _with_ids(rows, work)
-    orders = _heads(lines, work)
-    orders, too_large = _reckoned(orders, lines)
-    if not too_large.is_empty():
-        bad = lines.join(too_large, on="order", how="semi")
-        failed.append(refused(bad, "unit_price", "order_too_large", key="order", value=pl.lit(None)))
-        lines = lines.join(too_large, on="order", how="anti")
-    orders = orders.with_columns(rules.order_digests(orders, lines, key="order"))
-    outcome = (
-        pl.when(pl.col("known_id").is_null())
-        .then(pl.lit("created"))
-        .when(pl.col("digest") != pl.col("known_digest"))
-        .then(pl.lit("updated"))
-        .otherwise(pl.lit("unchanged"))
-    )
-    orders = orders.with_columns(outcome=outcome)
-    _write(orders.filter(pl.col("outcome") != "unchanged"), lines, work)
-    return merged(lines, orders, failed, key="order", name="order")
-
-
-def _of_one_mind(rows: pl.DataFrame, work: Work) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """Lines that agree with the first line of their order, and the refused ones."""
-    own = work.tenant.currency
+    own = firm.currency
     firsts = rows.group_by("order").agg(
         pl.col("customer").first().alias("first_customer"),
         pl.col("currency").drop_nulls().first().fill_null(own).alias("first_currency"),
@@ -154,27 +61,131 @@ def _of_one_mind(rows: pl.DataFrame, work: Work) -> tuple[pl.DataFrame, list[pl.
         failed.append(refused(rows.filter(test), field, code, key="order", value=said, detail=detail))
         rows = rows.filter(~test)
     rows = rows.with_columns(pl.col("first_currency").alias("currency"))
-    return rows.drop("first_customer", "first_currency", "first_rate"), failed
+    return rows.drop("first_customer", "first_currency", "first_rate"), pl.concat(failed)
 
 
 def _rate_text() -> pl.Expr:
     return (pl.col("rate") / _ONE).cast(pl.String)
 
 
-def _with_ids(lines: pl.DataFrame, work: Work) -> pl.DataFrame:
-    """With customer_id and product_id. What the earlier stages have not made (a try-only import) is made here."""
-    known = customer_ids(lines["customer"], work.source)
-    new = lines.select(pl.col("customer").unique()).join(known, on="customer", how="anti")
-    if not new.is_empty():
-        made = add_customers(new.with_columns(name=pl.col("customer"), country=pl.lit("")), work)
-        known = pl.concat([known, made.select("customer", customer_id="id")])
-    lines = lines.join(known, on="customer", maintain_order="left")
-    known = product_ids(lines["product"], work.source)
-    new = lines.select(pl.col("product").unique()).join(known, on="product", how="anti")
-    if not new.is_empty():
-        made = add_products(new.with_columns(name=pl.lit(""), category=pl.lit("")), work)
-        known = pl.concat([known, made.select("product", product_id="id")])
-    return lines.join(known, on="product", maintain_order="left")
+# ── who and what the orders name ────────────────────────────────────────────
+
+
+def products_named(rows: pl.DataFrame) -> pl.DataFrame:
+    """product, name, category, and on which line the last of each stands."""
+    return _last_said(rows, "product", {"product_name": "name", "category": "category"})
+
+
+def _last_said(rows: pl.DataFrame, key: str, columns: dict[str, str]) -> pl.DataFrame:
+    said = [pl.col(column).drop_nulls().last().alias(name) for column, name in columns.items()]
+    return rows.sort("line").group_by(key, maintain_order=True).agg(pl.col("line").last(), *said)
+
+
+def _customers(rows: pl.DataFrame, work: Work) -> pl.DataFrame:
+    """customer and customer_id of everybody whom the rows name; who is known is locked, who is new is made.
+
+    New ones get the last name and country that the file says (else the external id). Of known ones only what is
+    missing is filled in: orders introduce a customer, they do not rename one whose name a person or the customers'
+    file has set.
+    """
+    named = _last_said(rows, "customer", {"customer_name": "name", "country": "country"}).drop("line")
+    named = named.join(customer_ids(named["customer"], work.source), on="customer", how="left", maintain_order="left")
+    known = named.drop_nulls("customer_id")
+    lock_customers(known["customer_id"])
+    arrived(_fill_in(Customer, known.rename({"customer": "external_id", "customer_id": "id"}), "country", work))
+    new = named.filter(pl.col("customer_id").is_null()).drop("customer_id").sort("customer")
+    made = add_customers(
+        new.with_columns(pl.col("name").fill_null(pl.col("customer")), pl.col("country").fill_null("")), work
+    )
+    return pl.concat([known.select("customer", "customer_id"), made.select("customer", customer_id="id")])
+
+
+def merge_products(rows: pl.DataFrame, work: Work) -> Merged:
+    """Make the products that are new; of known ones only what is missing is filled in, as for customers."""
+    rows = _last_said(rows, "product", {"name": "name", "category": "category"}).drop("line")
+    rows = rows.join(product_ids(rows["product"], work.source), on="product", how="left", maintain_order="left")
+    new = rows.filter(pl.col("product_id").is_null()).drop("product_id").sort("product")
+    add_products(new.with_columns(pl.col("name", "category").fill_null("")), work)
+    known = rows.drop_nulls("product_id")
+    _fill_in(Product, known.rename({"product": "external_id", "product_id": "id"}), "category", work)
+    return Merged(0, 0, 0, pl.DataFrame(schema=OUTCOME))
+
+
+def _products(rows: pl.DataFrame, work: Work) -> pl.DataFrame:
+    """product and product_id of every article in the rows; what the earlier stage has not made (a try) is made here."""
+    known = product_ids(rows["product"], work.source)
+    new = rows.select(pl.col("product").unique()).join(known, on="product", how="anti").sort("product")
+    if new.is_empty():
+        return known
+    made = add_products(new.with_columns(name=pl.lit(""), category=pl.lit("")), work)
+    return pl.concat([known, made.select("product", product_id="id")])
+
+
+def _fill_in(model: type[Customer | Product], rows: pl.DataFrame, second: str, work: Work) -> list[int]:
+    """Name (where it is empty, or only the external id again) and the `second` column, where it is empty.
+
+    Returns the ids of those that something was found for.
+    """
+    rows = rows.filter(pl.col("name").is_not_null() | pl.col(second).is_not_null())
+    if rows.is_empty():
+        return []
+    known = read_frame(
+        f"SELECT id, name, {second} FROM {model._meta.db_table} WHERE tenant_id = %s AND id = ANY(%s)",
+        [current_tenant().pk, rows["id"].to_list()],
+        schema={"id": pl.Int64, "name_known": pl.String, "second_known": pl.String},
+    )
+    no_name = (pl.col("name_known") == "") | (pl.col("name_known") == pl.col("external_id"))
+    both = rows.join(known, on="id").with_columns(
+        name=pl.when(no_name).then(pl.coalesce("name", "name_known")).otherwise("name_known"),
+        second=pl.when(pl.col("second_known") == "")
+        .then(pl.coalesce(second, "second_known"))
+        .otherwise("second_known"),
+    )
+    differs = (pl.col("name") != pl.col("name_known")) | (pl.col("second") != pl.col("second_known"))
+    found = both.filter(differs).select("id", "name", pl.col("second").alias(second))
+    if model is Customer:
+        found = found.with_columns(search_name=pl.col("name").str.to_lowercase())
+    change(model, found, work)
+    return found["id"].to_list()
+
+
+# ── the orders ──────────────────────────────────────────────────────────────
+
+
+def merge_orders(rows: pl.DataFrame, work: Work) -> Merged:
+    """Merge order lines that `of_one_mind` has let pass, all lines of an order at once, as a rule all of a customer.
+
+    1. Customers that the file introduces are made.
+    2. What the file does not say of a known order (due, paid, status) stays as it is.
+    3. Orders whose digest is the same are left alone; the others are written whole, their lines replaced.
+    4. The rollup of the months before and after follows.
+    """
+    with arrivals_last():
+        return _merge_orders(rows.sort("line"), work)
+
+
+def _merge_orders(rows: pl.DataFrame, work: Work) -> Merged:
+    lines = rows.join(_customers(rows, work), on="customer", maintain_order="left")
+    lines = lines.join(_products(rows, work), on="product", maintain_order="left")
+    lines = lines.with_columns(rules.line_money_points().cast(pl.Int64).alias("money"))
+    orders = _heads(lines, work)
+    orders, too_large = _reckoned(orders, lines)
+    failed = []
+    if not too_large.is_empty():
+        bad = lines.join(too_large, on="order", how="semi")
+        failed.append(refused(bad, "unit_price", "order_too_large", key="order", value=pl.lit(None)))
+        lines = lines.join(too_large, on="order", how="anti")
+    orders = orders.with_columns(rules.order_digests(orders, lines, key="order"))
+    outcome = (
+        pl.when(pl.col("known_id").is_null())
+        .then(pl.lit("created"))
+        .when(pl.col("digest") != pl.col("known_digest"))
+        .then(pl.lit("updated"))
+        .otherwise(pl.lit("unchanged"))
+    )
+    orders = orders.with_columns(outcome=outcome)
+    _write(orders.filter(pl.col("outcome") != "unchanged"), lines, work)
+    return merged(lines, orders, failed, key="order", name="order")
 
 
 def _heads(lines: pl.DataFrame, work: Work) -> pl.DataFrame:
@@ -184,7 +195,6 @@ def _heads(lines: pl.DataFrame, work: Work) -> pl.DataFrame:
         pl.col("placed_at").min(),  # lines of one order may be typed in over some minutes
         *(pl.col(name).drop_nulls().first() for name in _HEADER),
     )
-    lock_customers(heads["customer_id"])
     known = read_frame(
         "SELECT external_id, id, customer_id, placed_on, digest, due_on, paid_on, status FROM customers_order "
         "WHERE tenant_id = %s AND source = %s AND external_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
@@ -205,7 +215,7 @@ def _heads(lines: pl.DataFrame, work: Work) -> pl.DataFrame:
 
 def _reckoned(orders: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """With net money and kind; and apart from them the orders that have too much money."""
-    sums = lines.group_by("order").agg(rules.line_money_points().sum().alias("money"))
+    sums = lines.group_by("order").agg(pl.col("money").cast(pl.Int128).sum())
     orders = orders.join(sums, on="order", maintain_order="left").with_columns(net=rules.net_money_points())
     too_large = pl.col("net").abs() >= rules.MAX_MONEY_POINTS
     fine = orders.filter(~too_large).with_columns(pl.col("net").cast(pl.Int64))
@@ -217,27 +227,43 @@ _ORDER: Final = ["customer_id", "kind", "status", "placed_at", "placed_on", "cur
 
 
 def _write(orders: pl.DataFrame, lines: pl.DataFrame, work: Work) -> None:
-    new = orders.filter(pl.col("known_id").is_null())
+    """Write new orders and those that say something else now, their lines, and what rests on them.
+
+    New ones are sorted as they will be read: a customer's orders lie beside each other, in the order of time.
+    """
+    new = orders.filter(pl.col("known_id").is_null()).sort("customer_id", "placed_at", "order")
     new = new.with_columns(fresh_ids(Order, new.height))
     old = orders.drop_nulls("known_id").with_columns(id="known_id")
     constants = {"source": work.source, "created_at": work.now, "updated_at": work.now}
     add(Order, new.select("id", *_ORDER, external_id="order"), constants)
     change(Order, old.select("id", *_ORDER), work)
-    OrderLine.objects.filter(order_id__in=old["id"].to_list()).delete()
+    if not old.is_empty():
+        OrderLine.objects.filter(order_id__in=old["id"].to_list()).delete()
     written = pl.concat([new, old])
     add(
         OrderLine,
-        lines.join(written.select("order", order_id="id"), on="order", maintain_order="left").select(
+        written.select("order", order_id="id")
+        .join(lines, on="order", maintain_order="left_right")
+        .select(
             "order_id",
-            pl.int_range(1, pl.len() + 1).over("order").cast(pl.Int32).alias("position"),
+            pl.int_range(1, pl.len() + 1).over("order_id").cast(pl.Int32).alias("position"),
             "product_id",
             "quantity",
             "unit_price",
-            rules.line_money_points().cast(pl.Int64).alias("money"),
+            "money",
         ),
     )
-    before = old.select("known_customer_id", "known_placed_on").iter_rows()
-    after = written.select("customer_id", "placed_on").iter_rows()
-    months = {*before, *after}
-    refresh_activity(months)
-    arrived(customer_id for customer_id, _day in months)
+    _roll_up(new, old)
+    arrived([*written["customer_id"], *old["known_customer_id"]])
+
+
+def _roll_up(new: pl.DataFrame, old: pl.DataFrame) -> None:
+    """New orders are added to their months; months of orders that were something else before are reckoned anew."""
+    before = old.select(customer_id="known_customer_id", month=pl.col("known_placed_on").dt.month_start())
+    after = old.select("customer_id", month=pl.col("placed_on").dt.month_start())
+    changed = pl.concat([before, after]).unique()
+    added = new.with_columns(month=pl.col("placed_on").dt.month_start())
+    if not changed.is_empty():
+        added = added.join(changed, on=["customer_id", "month"], how="anti")
+        refresh_activity(list(changed.iter_rows()))
+    add_activity(added)

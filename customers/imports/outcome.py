@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from django.utils.translation import gettext as _
 from customers.imports.fields import Choice, Field, Number, Text, Words, YesNo, fields_of
 from customers.imports.problems import reason
 from customers.imports.rows import OUTCOME
+from customers.imports.spool import BUCKETS, Spool
 from customers.models import Import
 
-_BLOCK: Final = 100_000  # lines of the file that are handed out at once
+_BLOCK: Final = 500_000  # lines of the file that are handed out at once while they are not in order yet
 HEADERS: Final = ["line", "external_id", "outcome", "column", "reason"]
 # A cell that begins so may be run as a formula by whoever opens the file.
 _FORMULA: Final = r"^[=+\-@\t\r]"
@@ -34,28 +36,54 @@ class Line:
 
 
 class Outcome:
-    """The outcome of one import, in a folder of its own: one part per piece of work."""
+    """The outcome of one import, in a folder of its own: one part per piece of work, and at the end in order."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._ordered = folder / "ordered"
 
     def write(self, part: str, lines: pl.DataFrame) -> None:
         """Keep the outcome of some lines. The same part written again replaces what it was."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{part}.parquet"
         rows = lines.select(pl.col(name).cast(dtype) for name, dtype in OUTCOME.items()).sort("line")
-        rows.write_parquet(path.with_suffix(".part"), compression="lz4", row_group_size=16_384, statistics=True)
-        path.with_suffix(".part").replace(path)
+        _write(rows, self.folder / f"{part}.parquet")
+
+    def put_in_order(self) -> None:
+        """Lay the lines down in the order of the file, once nothing is added any more; done again, it does nothing.
+
+        A piece has lines from everywhere: who wanted some of them in order would look into each. Goes by the disk, so
+        that memory does not grow with the file.
+        """
+        parts = sorted(self.folder.glob("*.parquet"))
+        if parts and not self._ordered.exists():
+            draft, spool = self.folder / "draft", Spool(self.folder / "spool")
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+            spool.clear()
+            last = self._last()
+            for part in parts:
+                spool.add("lines", pl.read_parquet(part).with_columns(bucket=_bucket_of_line(last)))
+            for number, piece in enumerate(spool.divide("lines")):
+                _write(spool.read(piece).sort("line"), draft / f"{number:06}.parquet")
+            shutil.rmtree(spool.folder)
+            draft.rename(self._ordered)
+        for part in parts:
+            part.unlink()
+
+    def _last(self) -> int:
+        return self._scan().select(pl.col("line").max()).collect().item() or 0
 
     def _scan(self) -> pl.LazyFrame:
-        files = sorted(self.folder.glob("*.parquet"))
+        """All lines; in the order of the file when they have been put in it."""
+        files = sorted((self._ordered if self._ordered.exists() else self.folder).glob("*.parquet"))
         return pl.scan_parquet(files) if files else pl.LazyFrame(schema=OUTCOME)
 
     def page(self, import_: Import, *, outcome: str = "", offset: int = 0, limit: int = 50) -> list[Line]:
         """Some lines in the order of the file, in the active language; `outcome` picks created, updated, …."""
         rows = self._scan().filter(pl.col("outcome") == outcome) if outcome else self._scan()
-        found = rows.sort("line").slice(offset, limit).collect()
-        return [Line(*row) for row in _worded(import_, found).fill_null("").iter_rows()]
+        if not self._ordered.exists():
+            rows = rows.sort("line")
+        return [Line(*row) for row in _worded(import_, rows.slice(offset, limit).collect()).fill_null("").iter_rows()]
 
     def csv(self, import_: Import, language: str, *, mark: bool = True) -> Iterator[bytes]:
         """The whole outcome as a CSV file, block by block: line, external_id, outcome, column, reason.
@@ -64,14 +92,30 @@ class Outcome:
         be streamed.
         """
         yield ("\ufeff" if mark else "").encode() + ",".join(HEADERS).encode() + b"\n"
-        last = self._scan().select(pl.col("line").max()).collect().item() or 0
-        for first in range(1, last + 1, _BLOCK):
-            rows = self._scan().filter(pl.col("line").is_between(first, first + _BLOCK - 1)).sort("line").collect()
+        for rows in self._blocks():
             if rows.is_empty():
                 continue
             with translation.override(language):
                 worded = _worded(import_, rows)
             yield worded.with_columns(_escaped(name) for name in HEADERS[1:]).write_csv(include_header=False).encode()
+
+    def _blocks(self) -> Iterator[pl.DataFrame]:
+        if self._ordered.exists():
+            yield from map(pl.read_parquet, sorted(self._ordered.glob("*.parquet")))
+            return
+        for first in range(1, self._last() + 1, _BLOCK):
+            wanted = pl.col("line").is_between(first, first + _BLOCK - 1)
+            yield self._scan().filter(wanted).sort("line").collect()
+
+
+def _write(rows: pl.DataFrame, path: Path) -> None:
+    rows.write_parquet(path.with_suffix(".part"), compression="lz4", row_group_size=16_384, statistics=True)
+    path.with_suffix(".part").replace(path)
+
+
+def _bucket_of_line(last: int) -> pl.Expr:
+    """Lines of the file in as many ranges as the spool has buckets."""
+    return ((pl.col("line") - 1) * BUCKETS // max(1, last)).clip(0, BUCKETS - 1).cast(pl.Int16)
 
 
 def _escaped(name: str) -> pl.Expr:

@@ -10,7 +10,7 @@ import itertools
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -44,6 +44,21 @@ Records = Iterator[tuple[int, Cells | Broken]]
 
 
 @dataclass(frozen=True)
+class Handful:
+    """Some records: lines of the file and cells of those that are rows, and the others."""
+
+    lines: Sequence[int]
+    rows: Sequence[Cells]
+    broken: Sequence[tuple[int, Broken]] = ()
+
+    @classmethod
+    def of(cls, found: Sequence[tuple[int, Cells | Broken]]) -> Handful:
+        good = [(line, cells) for line, cells in found if not isinstance(cells, Broken)]
+        broken = [(line, cells) for line, cells in found if isinstance(cells, Broken)]
+        return cls([line for line, _cells in good], [cells for _line, cells in good], broken)
+
+
+@dataclass(frozen=True)
 class Table:
     """A file whose header is known."""
 
@@ -62,13 +77,11 @@ class Batch:
     broken: list[tuple[int, Broken]] = field(default_factory=list)
     progress: float = 0.0  # share of the file that is read
 
-    def add(self, found: list[tuple[int, Cells | Broken]]) -> None:
-        good = [(line, cells) for line, cells in found if not isinstance(cells, Broken)]
-        self.broken += [(line, cells) for line, cells in found if isinstance(cells, Broken)]
-        if good:
-            lines, rows = zip(*good, strict=True)
-            self.lines += lines
-            for cells, column in zip(zip(*rows, strict=True), self.columns.values(), strict=True):
+    def add(self, handful: Handful) -> None:
+        self.broken += handful.broken
+        if handful.rows:
+            self.lines += handful.lines
+            for cells, column in zip(zip(*handful.rows, strict=True), self.columns.values(), strict=True):
                 column += cells
 
 
@@ -76,15 +89,17 @@ def look(file: File) -> tuple[Table, list[tuple[int, Cells]]]:
     """The table and its first five rows, from the beginning of the file alone. Raises ImportProblem."""
     if file.format == "xlsx":
         table = Table(file, "", "", _workbook_headers(file))
-        with _records(table, table.headers) as (records, _progress):
-            found = list(itertools.islice(records, 5))
+        with _sheet(file) as sheet:
+            sheet.reset_dimensions()  # programmes that write workbooks often state them wrongly
+            found = Handful.of(list(itertools.islice(_sheet_records(sheet, table.headers, table.headers), 5)))
     else:
         head = head_of(file)
         table = _table(file, head, encoding_of(lambda: iter([head]), whole=False))
-        found = list(itertools.islice(_text_records(table, _text_of(head, table.encoding), table.headers), 5))
-    if not found and (file.format == "xlsx" or len(head) < HEAD // 2):
+        handfuls = _text_handfuls(table, _text_of(head, table.encoding), table.headers, 5)
+        found = next((handful for handful in handfuls if handful.rows or handful.broken), Handful([], []))
+    if not (found.rows or found.broken) and (file.format == "xlsx" or len(head) < HEAD // 2):
         raise ImportProblem("header_only")
-    return table, [(line, cells) for line, cells in found if not isinstance(cells, Broken)]
+    return table, list(zip(found.lines, found.rows, strict=True))
 
 
 def inspect(file: File, limit: int) -> Table:
@@ -99,18 +114,18 @@ def inspect(file: File, limit: int) -> Table:
     return _table(file, head_of(file), encoding)
 
 
-def batches(table: Table, columns: Sequence[str], size: int = BATCH) -> Iterator[Batch]:
+def batches(table: Table, columns: Sequence[str], size: int = BATCH) -> Generator[Batch]:
     """All rows of the file, `size` at a time, with the cells of `columns`; memory does not grow with the file.
 
     Raises ImportProblem where the file turns out to be none, and when it has a header only.
     """
     empty = True
-    with _records(table, columns) as (records, progress):
+    with _handfuls(table, columns) as (handfuls, progress):
         while True:
             batch = Batch(columns={column: [] for column in columns})
-            while len(batch.lines) < size and (found := list(itertools.islice(records, _HANDFUL))):
-                batch.add(found)
-                batch.progress = progress(found[-1][0])
+            while len(batch.lines) < size and (handful := next(handfuls, None)):
+                batch.add(handful)
+                batch.progress = progress(batch.lines[-1] if batch.lines else 0)
             if not batch.lines and not batch.broken:
                 break
             empty = False
@@ -120,18 +135,19 @@ def batches(table: Table, columns: Sequence[str], size: int = BATCH) -> Iterator
 
 
 @contextmanager
-def _records(table: Table, columns: Sequence[str]) -> Iterator[tuple[Records, Callable[[int], float]]]:
+def _handfuls(table: Table, columns: Sequence[str]) -> Iterator[tuple[Iterator[Handful], Callable[[int], float]]]:
     """The file's records, and the share of the file that is read when a line is."""
     if table.file.format == "xlsx":
         with _sheet(table.file) as sheet:
             rows = sheet.max_row or 0
-            sheet.reset_dimensions()  # programmes that write workbooks often state them wrongly
-            yield _sheet_records(sheet, table.headers, columns), lambda line: min(1.0, line / rows) if rows else 0.0
+            sheet.reset_dimensions()
+            records = _sheet_records(sheet, table.headers, columns)
+            yield _by_handful(records, _HANDFUL), lambda line: min(1.0, line / rows) if rows else 0.0
         return
     size = table.file.size
     with opened(table.file) as handle:
         text = io.TextIOWrapper(handle.unpacked, encoding=table.encoding, newline="")
-        yield _text_records(table, text, columns), lambda _line: handle.position / size
+        yield _text_handfuls(table, text, columns, _HANDFUL), lambda _line: handle.position / size
         text.detach()
 
 
@@ -149,10 +165,15 @@ def _text_of(head: bytes, encoding: str) -> io.StringIO:
     return io.StringIO(codecs.getincrementaldecoder(encoding)("strict").decode(head), newline="")
 
 
-def _text_records(table: Table, text: TextIO, columns: Sequence[str]) -> Records:
+def _text_handfuls(table: Table, text: TextIO, columns: Sequence[str], size: int) -> Iterator[Handful]:
     if table.file.format == "ndjson":
-        return _json_records(text, columns)
-    return _csv_records(text, table, columns)
+        return _by_handful(_json_records(text, columns), size)
+    return _csv_handfuls(text, table, columns, size)
+
+
+def _by_handful(records: Records, size: int) -> Iterator[Handful]:
+    while found := list(itertools.islice(records, size)):
+        yield Handful.of(found)
 
 
 def _picker(headers: Sequence[str], columns: Sequence[str]) -> Callable[[Sequence[Any]], Sequence[Any]]:
@@ -165,28 +186,59 @@ def _picker(headers: Sequence[str], columns: Sequence[str]) -> Callable[[Sequenc
 # ── CSV ─────────────────────────────────────────────────────────────────────
 
 
-def _csv_records(text: TextIO, table: Table, columns: Sequence[str]) -> Records:
+def _csv_handfuls(text: TextIO, table: Table, columns: Sequence[str], size: int) -> Iterator[Handful]:
     reader = csv.reader(text, delimiter=table.delimiter, strict=True)
-    width, pick, header = len(table.headers), _picker(table.headers, columns), True
+    width, pick = len(table.headers), _picker(table.headers, columns)
+    try:
+        next((row for row in reader if any(row)), None)  # the header
+    except csv.Error as wrong:
+        _refuse_open_quote(wrong, reader.line_num)
     while True:
-        line = reader.line_num + 1
+        first = reader.line_num + 1
+        rows: list[list[str]] = []
+        error: csv.Error | None = None
         try:
-            row = next(reader)
-        except StopIteration:
+            rows.extend(itertools.islice(reader, size))  # keeps what it has read before an error
+        except csv.Error as wrong:
+            error = wrong
+        if not rows and error is None:
             return
-        except csv.Error as error:
-            if str(error).startswith(("unexpected end", "field larger")):
-                raise ImportProblem("open_quote", line=line) from error
-            yield line, Broken("quotes", f"{line}–{reader.line_num}" if reader.line_num > line else str(line))
-            continue
-        if not row or (not row[0] and not any(row)):
-            continue  # an empty line says nothing
-        if header:
-            header = False
-        elif len(row) == width:
-            yield line, pick(row)
+        is_plain = error is None and reader.line_num - first + 1 == len(rows)
+        if is_plain and set(map(len, rows)) == {width} and all(map(itemgetter(0), rows)):
+            yield Handful(range(first, first + len(rows)), list(map(pick, rows)))
         else:
+            yield Handful.of(list(_csv_records(rows, first, width, pick, error, reader.line_num)))
+
+
+def _csv_records(
+    rows: Sequence[Sequence[str]],
+    line: int,
+    width: int,
+    pick: Callable[[Sequence[Any]], Cells],
+    error: csv.Error | None,
+    last: int,
+) -> Records:
+    """What rows that begin on `line` are, one by one; after them an error may stand, up to the line `last`."""
+    for row in rows:
+        if len(row) == width and any(row):
+            yield line, pick(row)
+        elif any(row):  # an empty line says nothing
             yield line, Broken("cells", str(len(row)), str(width))
+        line += 1 + sum(map(_breaks, row))
+    if error is None:
+        return
+    _refuse_open_quote(error, line)
+    yield line, Broken("quotes", f"{line}–{last}" if last > line else str(line))
+
+
+def _refuse_open_quote(error: csv.Error, line: int) -> None:
+    if str(error).startswith(("unexpected end", "field larger")):
+        raise ImportProblem("open_quote", line=line) from error
+
+
+def _breaks(cell: str) -> int:
+    """Ends of lines inside a quoted cell, as the file's lines are counted."""
+    return cell.count("\n") + cell.count("\r") - cell.count("\r\n")
 
 
 # ── NDJSON ──────────────────────────────────────────────────────────────────

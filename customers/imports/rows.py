@@ -11,6 +11,7 @@ import polars as pl
 from django.db import IntegrityError, connection, models
 
 from customers.models import Customer, ExternalId, Product
+from customers.terms import note_names
 from tenants.context import current_tenant
 from tenants.frames import insert_frame, merge_frame, read_frame
 from tenants.models import Tenant
@@ -87,8 +88,10 @@ def merged(rows: pl.DataFrame, records: pl.DataFrame, failed: Sequence[pl.DataFr
 def fresh_ids(model: type[models.Model], number: int) -> pl.Series:
     """Ids that nobody else gets, so that rows that refer to each other can be written in bulk."""
     with connection.cursor() as cursor:
+        # The sequence is looked up once: in the outer SELECT it would be for every row.
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            "SELECT nextval(sequence) FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS sequence OFFSET 0) s, "
+            "generate_series(1, %s)",
             [model._meta.db_table, number],
         )
         return pl.Series("id", [row[0] for row in cursor.fetchall()], dtype=pl.Int64)
@@ -133,6 +136,7 @@ def add_customers(rows: pl.DataFrame, work: Work) -> pl.DataFrame:
     absent = {name: value for name, value in _NO_CUSTOMER.items() if name not in rows.columns}
     add(Customer, columns, {**absent, "created_at": work.now, "updated_at": work.now})
     add(ExternalId, rows.select(pl.col("id").alias("customer_id"), value="customer"), {"source": work.source})
+    note_names(dict(rows.select("id", "name").iter_rows()), new=True)
     return rows
 
 
@@ -147,6 +151,8 @@ def add_products(rows: pl.DataFrame, work: Work) -> pl.DataFrame:
 def change(model: type[models.Model], rows: pl.DataFrame, work: Work) -> None:
     """Write the rows, known by `id`, that differ from what stands there."""
     merge_frame(model, rows, keys=["id"], constants={"updated_at": work.now}, insert=False)
+    if model is Customer:
+        note_names(dict(rows.select("id", "name").iter_rows()), new=False)
 
 
 # ── upsert of whole records ─────────────────────────────────────────────────

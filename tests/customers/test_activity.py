@@ -1,7 +1,11 @@
 import datetime as dt
+import random
 from decimal import Decimal
 
-from customers.activity import refresh_activity
+import polars as pl
+import pytest
+
+from customers.activity import add_activity, refresh_activity
 from customers.models import Activity, Order
 
 MARCH, APRIL = dt.date(2026, 3, 1), dt.date(2026, 4, 1)
@@ -51,3 +55,53 @@ def test_leaves_a_month_alone_that_says_the_same(cast, scope):
         refresh_activity([(customer.pk, MARCH)])
         cursor.execute("SELECT ctid FROM customers_activity")
         assert cursor.fetchall() == before
+
+
+def months():
+    return list(
+        Activity.objects.order_by("customer_id", "month").values_list(
+            "customer_id", "month", "orders", "credit_notes", "net", "days"
+        )
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_adds_new_orders_as_if_it_had_read_them_all_again(cast, scope, seed):
+    chance = random.Random(seed)  # noqa: S311  # made-up orders
+    customers = [cast.customer(f"C{n}") for n in range(3)]
+
+    def some(name):
+        return [
+            order(
+                chance.choice(customers),
+                f"{name}{n}",
+                MARCH + dt.timedelta(days=chance.randrange(70)),
+                chance.choice([-20, 30, 40]),
+                status=chance.choice(["placed", "placed", "cancelled"]),
+            )
+            for n in range(60)
+        ]
+
+    def pairs(orders):
+        return {(one.customer_id, one.placed_on) for one in orders}
+
+    before = some("A")
+    refresh_activity(pairs(before))
+    new = some("B")
+    rows = [(one.customer_id, one.placed_on, one.kind, one.status, int(one.net * 10_000)) for one in new]
+    columns = {"customer_id": pl.Int64, "placed_on": pl.Date, "kind": pl.String, "status": pl.String, "net": pl.Int64}
+    add_activity(pl.DataFrame(rows, schema=columns, orient="row"))
+    found = months()
+    Activity.objects.all().delete()
+    refresh_activity(pairs([*before, *new]))
+    assert found == months()
+    assert any(days.bit_count() > 1 for *_rest, days in found)
+
+
+def test_adds_nothing_of_orders_that_do_not_count(cast, scope):
+    customer = cast.customer()
+    gone = (customer.pk, MARCH, "order", "cancelled", 10_000)
+    columns = {"customer_id": pl.Int64, "placed_on": pl.Date, "kind": pl.String, "status": pl.String, "net": pl.Int64}
+    add_activity(pl.DataFrame([gone], schema=columns, orient="row"))
+    add_activity(pl.DataFrame([], schema=columns))
+    assert not Activity.objects.exists()

@@ -125,16 +125,32 @@ def test_notes_nothing_of_what_is_refused_or_rolled_back(customer, other):
 def test_notes_nothing_of_what_health_does_not_rest_on(customer):
     services.save_contact(customer=customer, name="Liu Fang")
     services.add_evidence(customer=customer, kind="endorsement", on=dt.date(2026, 1, 2))
-    services.patch_customer(customer=customer, city="Leeds")
     assert noted() == set()
 
 
-def test_keeps_one_note_and_its_first_moment_however_many_facts_come(customer, time_machine):
+def test_notes_what_is_said_about_the_customer_itself_and_a_new_one(customer):
+    services.patch_customer(customer=customer, city="Leeds")
+    assert noted() == ids(customer)
+    new = services.create_customer(name="New")
+    assert noted() == ids(new)
+
+
+def test_keeps_one_note_and_its_last_moment_however_many_facts_come(customer, time_machine):
     time_machine.move_to(AT, tick=False)
     ADD["complaint"](customer=customer)
-    time_machine.move_to(AT + dt.timedelta(minutes=5), tick=False)
+    later = AT + dt.timedelta(minutes=5)
+    time_machine.move_to(later, tick=False)
     ADD["interaction"](customer=customer)
-    assert list(Arrival.objects.values_list("customer_id", "at")) == [(customer.pk, AT)]
+    assert list(Arrival.objects.values_list("customer_id", "at", "is_seen")) == [(customer.pk, later, False)]
+
+
+def test_keeps_a_note_that_is_seen_and_opens_it_again_for_another_fact(customer):
+    ADD["complaint"](customer=customer)
+    assert noted() == ids(customer)
+    assert list(Arrival.objects.values_list("customer_id", "is_seen")) == [(customer.pk, True)]
+    ADD["interaction"](customer=customer)
+    assert list(Arrival.objects.values_list("customer_id", "is_seen")) == [(customer.pk, False)]
+    assert noted() == ids(customer)
 
 
 def test_takes_those_that_wait_longest_first(cast, scope, time_machine):
@@ -152,7 +168,7 @@ def test_takes_no_more_than_it_is_asked_for_whatever_the_plan(cast, scope):
         for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "indexscan", "bitmapscan"):
             cursor.execute(f"SET LOCAL enable_{way} = off")
     assert len(services.take_arrivals(2)) == 2
-    assert Arrival.objects.count() == 4
+    assert Arrival.objects.filter(is_seen=False).count() == 4
 
 
 def test_writes_the_notes_of_many_facts_in_one_statement_at_the_end(customer, other):
