@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib.postgres.expressions import ArraySubquery
+from django.db import transaction
 from django.db.models import OuterRef, Prefetch, QuerySet
 from django.db.models.functions import JSONObject
 from django.utils.translation import gettext as _
@@ -182,7 +183,7 @@ class OfTheNight(Resource):
         return super().get_serializer_context() | {"as_of": self.as_of}
 
 
-class CustomerViewSet(WritableResource):
+class CustomerViewSet(ScoredFacts):
     """Customers."""
 
     resource = "customers"
@@ -205,8 +206,11 @@ class CustomerViewSet(WritableResource):
 
     def patch_row(self, row: Any, fields: dict[str, Any]) -> Outcome:
         owners = self._owners(fields, row)
-        outcome = services.patch_customer(customer=row, **self._named(fields))
-        return self._hand_over(row, owners, outcome)
+        if not owners:
+            return services.patch_customer(customer=row, **self._named(fields))
+        with transaction.atomic():
+            outcome = services.patch_customer(customer=row, **self._named(fields))
+            return self._hand_over(row, owners, outcome)
 
     def upsert_row(self, source: str, external_id: str, fields: dict[str, Any]) -> tuple[Customer, Outcome]:
         owners = self._owners(fields, None)

@@ -25,6 +25,7 @@ from customers.models import (
     Tag,
     TouchKind,
 )
+from customers.search import best
 from tenants.forms import SuggestInput, offer, suggest
 from tenants.models import Member
 
@@ -300,15 +301,15 @@ class EvidenceForm(forms.Form):
             return None
         if self.evidence and self.evidence.referred and text == self.evidence.referred.name:
             return self.evidence.referred
-        numbered = ExternalId.objects.filter(customer_id=OuterRef("pk"), value__iexact=text)
+        numbered = ExternalId.objects.filter(customer_id=OuterRef("pk"), lookup=text.lower())
         found = list(self.others.filter(Q(search_name=text.lower()) | Exists(numbered))[:2])
         if len(found) == 1:
             meant: Customer = found[0]
             return meant
         if found:
             raise ValidationError(_("Several customers are called so: write the number of the one you mean."))
-        alike = self.others.named_like(text).order_by("search_name", "pk").values_list("name", flat=True)
-        suggest(self, "referred", alike[: self.ALIKE])
+        alike = [row.name for row in best(self.others, text, self.ALIKE)]
+        suggest(self, "referred", alike)
         raise ValidationError(_("None of the customers you see has this name or number. Similar names are offered."))
 
 

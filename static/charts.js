@@ -1,10 +1,11 @@
-// Charts: paints the JSON that stands beside each [data-chart]. Colours and font come from the stylesheet's tokens.
-// Without ECharts the figures below the chart open instead.
+// Charts: paints the JSON that stands beside each [data-chart], also of parts that come later. Colours and font come
+// from the stylesheet's tokens. Without ECharts the figures below the chart open instead.
 (() => {
-  const places = [...document.querySelectorAll('[data-chart]')];
-  if (!places.length) return;
+  const placesIn = part => [...part.querySelectorAll('[data-chart]')];
   if (!window.echarts) {
-    for (const place of places) { place.hidden = true; place.parentElement.querySelectorAll('details').forEach(d => { d.open = true; }); }
+    const open = part => { for (const place of placesIn(part)) { place.hidden = true; place.parentElement.querySelectorAll('details').forEach(d => { d.open = true; }); } };
+    open(document);
+    document.addEventListener('htmx:load', event => open(event.detail.elt));
     return;
   }
   const probe = document.body.appendChild(document.createElement('i'));
@@ -100,8 +101,11 @@
     ],
   });
 
-  const paintAll = () => { charts.length = 0; places.forEach(paint); };
-  document.fonts.ready.then(paintAll);
+  const paintAll = () => { charts.length = 0; placesIn(document).forEach(paint); };
+  document.fonts.ready.then(() => {
+    paintAll();
+    document.addEventListener('htmx:load', event => placesIn(event.detail.elt).forEach(paint));
+  });
   addEventListener('resize', () => charts.forEach(chart => chart.resize()));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paintAll);
 })();

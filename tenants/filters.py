@@ -6,6 +6,7 @@ or change, everything. ListPage and StrictFilterBackend look at the names; the v
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import django_filters as filters
@@ -22,39 +23,51 @@ from tenants.models import Member
 class StrictFilterSet(filters.FilterSet):
     """Filters of one list. Declare each; labels are what the page shows beside the field.
 
-    A page folds the filters `more` away until one of them is set; those `on_demand` it shows only when they are.
+    A page draws the filters `more` only when somebody asks for them, or when they are set; those `on_demand` only when
+    they are set: a link leads there. Of those that belong `together` one that is set brings the others along.
     """
 
     more: ClassVar[frozenset[str]] = frozenset()
     on_demand: ClassVar[frozenset[str]] = frozenset()
+    together: ClassVar[tuple[frozenset[str], ...]] = ()
+
+    def __init__(self, *args: Any, asked_only: bool = False, **kwargs: Any) -> None:
+        """With `asked_only` what is folded away and not set is left out: it narrows nothing, and nobody sees it."""
+        if asked_only:
+            data = args[0] if args else kwargs["data"]
+            said = {name for name in self.base_filters if data.get(name) not in EMPTY_VALUES}
+            drawn = {name: each for name, each in self.base_filters.items() if self._is_drawn(name, said)}
+            self.__dict__["base_filters"] = drawn  # of this one alone; the class keeps all
+        super().__init__(*args, **kwargs)
+
+    def _is_drawn(self, name: str, said: Collection[str]) -> bool:
+        """Whether a page shows a field without being asked for more; `said` are those that are set."""
+        if name in said or name not in self.more | self.on_demand:
+            return True
+        return any(name in each and not each.isdisjoint(said) for each in self.together)
+
+    @property
+    def _said(self) -> set[str]:
+        return {field.name for field in self.form if field.value() not in EMPTY_VALUES}
 
     @property
     def usual_fields(self) -> list[BoundField]:
-        """The fields that the page always shows."""
-        return [field for field in self.form if field.name not in self.more | self.on_demand]
+        """The fields that the page always shows, what is set of the others, and what belongs to it."""
+        said = self._said
+        return [field for field in self.form if self._is_drawn(field.name, said)]
 
     @property
     def more_fields(self) -> list[BoundField]:
-        """The fields that the page folds away."""
+        """The fields that the page shows beside them when it is asked for more."""
+        said = self._said
         return [
-            field
-            for field in self.form
-            if field.name in self.more and (field.name not in self.on_demand or _is_set(field))
+            field for field in self.form if field.name not in self.on_demand and not self._is_drawn(field.name, said)
         ]
-
-    @property
-    def more_set(self) -> int:
-        """How many of the folded ones are set."""
-        return sum(_is_set(field) for field in self.more_fields)
 
     @classmethod
     def names(cls) -> frozenset[str]:
         """The parameters that the list knows."""
         return frozenset(cls.base_filters)
-
-
-def _is_set(field: BoundField) -> bool:
-    return field.value() not in EMPTY_VALUES
 
 
 class IdField(forms.CharField):

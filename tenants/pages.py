@@ -5,21 +5,33 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
-from typing import Any, ClassVar, Final
+from functools import cache, cached_property
+from inspect import Parameter, signature
+from itertools import chain
+from operator import methodcaller
+from typing import Any, ClassVar, Final, cast
 
 import django_tables2 as tables
 from django import forms
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import NON_FIELD_ERRORS, BadRequest, PermissionDenied, ValidationError
+from django.core.exceptions import (
+    NON_FIELD_ERRORS,
+    BadRequest,
+    FieldDoesNotExist,
+    PermissionDenied,
+    ValidationError,
+)
 from django.core.validators import EMPTY_VALUES
-from django.db.models import F, Model, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.formats import localize
 from django.utils.functional import Promise
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views import View
@@ -30,12 +42,11 @@ from tenants.context import tenant_scope
 from tenants.export import write_csv
 from tenants.filters import StrictFilterSet
 from tenants.http import TenantRequest
+from tenants.keyset import NoPlace, Place, Window, read_place, write_place
+from tenants.lists import COUNT_CAP, Found, Size, all_ids, find, windows_of
 from tenants.models import Member
-from tenants.templatetags.perennial import whole
 
 PAGE_SIZE: Final = 50
-COUNT_CAP: Final = 10_000  # counting on costs more than the number says
-EXPORT_CHUNK: Final = 1_000
 
 
 class TenantView(View):
@@ -163,15 +174,107 @@ class PageTable(tables.Table):
     """The columns of a list.
 
     `fixed` are always shown; `extra` only when somebody asks for them; `needs` are the related rows that a
-    column prints, fetched only when it is shown.
+    column prints, fetched only when it is shown. A list that may grow very long says `indexed`: the columns whose
+    order an index gives, each with what tells rows apart in that index ("pk", or the same number beside the column).
+    By its other columns it is sorted while it has not more than lists.COUNT_CAP rows, or few enough anyway.
     """
 
     fixed: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[Mapping[str, str]] = {}
+    indexed: ClassVar[Mapping[str, str]] = {}
+
+    # The library looks everything about a column up again for each cell: most of the time that a list takes. Here it is
+    # looked up once for a column, by the same rules: a row's value, or its choice in words; where there is none the
+    # column's default; else what `render` or `value` of the column, or of the table for it, makes of it.
+
+    @property
+    def body(self) -> SafeString:
+        """The rows as table rows."""
+        columns = [(_opening(column), self._reader(column, column.render, column.default)) for column in self.columns]
+        rows = (
+            "".join(f"{opening}{conditional_escape(localize(read(row)))}</td>" for opening, read in columns)
+            for row in self.data
+        )
+        return mark_safe("".join(f"<tr>{row}</tr>\n" for row in rows))  # noqa: S308  # each cell is escaped
+
+    def values(self) -> Iterator[list[Any]]:
+        """The rows as a spreadsheet gets them."""
+        columns = [self._reader(column, column.value, None) for column in self.columns]
+        for row in self.data:
+            yield [read(row) for read in columns]
+
+    def _reader(self, column: Any, show: Callable[..., Any], default: Any) -> Callable[[Any], Any]:
+        """Reads a row's value in a column and shows it."""
+        named, empty = _arguments(show), column.column.empty_values
+        accessor, model = tables.A(column.accessor), getattr(self.data.data, "model", None) or self._model
+        value_of = _value_of(accessor, model)
+
+        def read(row: Any) -> Any:
+            value = value_of(row)
+            if value in empty:
+                return default
+            given = {"value": value, "record": row, "column": column.column, "bound_column": column, "table": self}
+            return show(**{name: given[name] for name in named})
+
+        return read
+
+    @property
+    def _model(self) -> type[Model] | None:
+        return type(self.data[0]) if len(self.data) else None
 
     class Meta:
         orderable = False  # ListPage sorts: totally ordered, empty values last
+
+
+@cache
+def _sequence(table: Any) -> tuple[str, ...]:
+    return tuple(column.name for column in table([]).columns)
+
+
+def _opening(column: Any) -> str:
+    style = column.attrs["td"].get("class", "")
+    return f'<td class="{conditional_escape(style)}">' if style else "<td>"
+
+
+@cache
+def _parameters(show: Callable[..., Any]) -> tuple[str, ...]:
+    kinds = {Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY}
+    return tuple(name for name, each in signature(show).parameters.items() if each.kind in kinds)
+
+
+def _arguments(show: Callable[..., Any]) -> tuple[str, ...]:
+    """The arguments that it takes, without the one it is bound to."""
+    function = getattr(show, "__func__", None)
+    return _parameters(show) if function is None else _parameters(function)[1:]
+
+
+def _value_of(path: str, model: type[Model] | None) -> Callable[[Any], Any]:
+    """Reads what a path leads to; None where that is not there."""
+    *way, last = path.split(".")
+
+    def read(row: Any) -> Any:
+        for name in way:
+            row = getattr(row, name, None)
+        return getattr(row, last, None)
+
+    if way or model is None:
+        return read
+    try:
+        field = model._meta.get_field(last)
+    except FieldDoesNotExist:
+        return read
+    return methodcaller(f"get_{last}_display") if getattr(field, "choices", None) else read
+
+
+@dataclass(frozen=True)
+class Page:
+    """The rows of a page, and the places from which the pages before and after it begin."""
+
+    rows: Sequence[Any] = ()
+    before: int = 0
+    previous: str | None = None
+    next: str | None = None
 
 
 @dataclass(frozen=True)
@@ -192,8 +295,11 @@ class ListPage(TenantView):
     includes `fragment`, which is all that HTMX gets). `sort` is the order without a choice, `empty` what an
     empty list explains and offers.
 
-    Filters, order, columns and page live in the address; a parameter that does not exist is a 400 that
+    Filters, order, columns and place live in the address; a parameter that does not exist is a 400 that
     names it. `?export=csv` gives the same rows, in the same order and columns, as a stream.
+
+    A page is found in two steps: which rows it has (`tenants.lists`), then all that their columns show. Pages go by
+    position (`tenants.keyset`), so that rows that come or go meanwhile shift nothing.
     """
 
     queryset: ClassVar[staticmethod[[Member], QuerySet[Any]]]
@@ -206,14 +312,19 @@ class ListPage(TenantView):
     export_permission: ClassVar[str | None] = None
     export_name: ClassVar[str] = "list"
 
-    OWN: ClassVar[frozenset[str]] = frozenset({"page", "sort", "columns", "export"})
+    OWN: ClassVar[frozenset[str]] = frozenset({"place", "sort", "columns", "export", "filters"})
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         self._refuse_unknown()
-        chosen = self.filterset(self._filter_values(), queryset=self.queryset(self.member), request=request)
+        chosen = self.filterset(
+            self._filter_values(), queryset=self.seen, request=request, asked_only="filters" not in request.GET
+        )
+        htmx = self.request.htmx and not self.request.htmx.history_restore_request
+        if htmx and "filters" in request.GET:
+            return self.render("components/_filters_more.html", filter=chosen)
         columns = self._columns()
-        rows = self._ordered(chosen.qs) if chosen.is_valid() else chosen.queryset.none()
-        rows = rows.prefetch_related(*(need for name, need in self.table.needs.items() if name in columns))
+        self._refuse_unsortable()
+        rows = chosen.qs if chosen.is_valid() else chosen.queryset.none()
         if request.GET.get("export"):
             if not chosen.is_valid():
                 raise BadRequest(_("A filter has a value that does not exist."))
@@ -222,9 +333,24 @@ class ListPage(TenantView):
         patch_vary_headers(response, ["HX-Request"])
         return response
 
-    def counted(self, count: int) -> str:
-        """How many there are, in words; a capped count comes as the cap."""
-        return ngettext("%(count)s row", "%(count)s rows", count) % {"count": whole(count)}
+    @cached_property
+    def seen(self) -> QuerySet[Any]:
+        """All rows that the member sees."""
+        return self.queryset(self.member)
+
+    def counted(self, count: int, shown: str) -> str:
+        """How many there are, in words; `shown` is the number as it is written, like 10,000+."""
+        return ngettext("%(count)s row", "%(count)s rows", count) % {"count": shown}
+
+    def windows(self, rows: QuerySet[Any]) -> list[Window]:
+        """The parts of the list in its order, one after the other."""
+        name, falls = self.sorting.removeprefix("-"), self.sorting.startswith("-")
+        paths = [str(path).replace(".", "__") for path in self.table.base_columns[name].order_by or (name,)]
+        return windows_of(rows, paths, self.table.indexed.get(name, "pk"), falls=falls)
+
+    @property
+    def sorting(self) -> str:
+        return self.request.GET.get("sort") or self.sort
 
     def context(self, rows: Sequence[Any]) -> dict[str, Any]:
         """What the template needs beside the list itself."""
@@ -245,6 +371,8 @@ class ListPage(TenantView):
             )
         if self.request.GET.get("export", "csv") != "csv":
             raise BadRequest(_("The one form of export is csv."))
+        if self.request.GET.get("filters", "more") != "more":
+            raise BadRequest(_("filters is more, or left out."))
 
     def _columns(self) -> list[str]:
         """The columns to show, in the table's order: asked for now, else as the person last asked, else all usual.
@@ -265,9 +393,8 @@ class ListPage(TenantView):
         wanted.add(self.request.GET.get("sort", "").removeprefix("-"))  # who sorts by something looks at it
         return [name for name in every if name in wanted]
 
-    def _ordered(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        asked = self.request.GET.get("sort") or self.sort
-        name, falling = asked.removeprefix("-"), asked.startswith("-")
+    def _refuse_unsortable(self) -> None:
+        name = self.sorting.removeprefix("-")
         column = self.table.base_columns.get(name)
         if column is None or column.orderable is False:
             can = [each for each, column in self.table.base_columns.items() if column.orderable is not False]
@@ -275,43 +402,98 @@ class ListPage(TenantView):
                 _("This list cannot be sorted by %(name)s, but by: %(known)s.")
                 % {"name": name, "known": ", ".join(can)}
             )
-        order: list[Any] = []
-        for path in column.order_by or (name,):
-            field = F(str(path).replace(".", "__"))
-            order.append(field.desc(nulls_last=True) if falling else field.asc(nulls_last=True))
-        return rows.order_by(*order, "pk")
+
+    def _sorts(self, name: str) -> bool:
+        """Whether an index gives the order of a column, or the list is never so long that it would have to."""
+        return not self.table.indexed or name in self.table.indexed
 
     def _page(self, chosen: StrictFilterSet, rows: QuerySet[Any], columns: list[str]) -> HttpResponse:
-        number = _page_number(self.request)
-        count = rows.order_by().values("pk")[: COUNT_CAP + 1].count()
-        start = (number - 1) * PAGE_SIZE
-        window = list(rows[start : start + PAGE_SIZE + 1]) if count else []
-        shown: list[Model] = window[:PAGE_SIZE]
+        size: Size = Size(0)
+        page: Page | None = Page()
+        if chosen.is_valid():
+            size, page = self._rows(rows, columns)
+        shown = page or Page()
         htmx = self.request.htmx and not self.request.htmx.history_restore_request
-        sort = self.request.GET.get("sort") or self.sort
         return self.render(
             self.fragment if htmx else self.template,
             filter=chosen,
+            shows_more="filters" in self.request.GET,
             is_filtered=not chosen.is_valid() or self._is_filtered(chosen),
             wrong_filters=[(field.label, field.errors) for field in chosen.form if field.errors],
-            table=self._bound(shown, columns),
-            headers=self._heads(columns, sort),
-            all_columns=[(name, column.header, name in columns) for name, column in self._headers()],
+            table=self._bound(shown.rows, columns),
+            headers=self._heads(columns, size),
+            all_columns=[(name, words, name in columns) for name, words in self._headers()],
             fixed_columns=self.table.fixed,
             columns=columns,
             empty_template=self.empty,
             sort=self.request.GET.get("sort"),
-            count=count,
-            count_words=self.counted(min(count, COUNT_CAP)),
-            count_is_capped=count > COUNT_CAP,
-            first=start + 1,
-            last=start + len(shown),
-            page_number=number,
-            next_page=number + 1 if len(window) > PAGE_SIZE else None,
-            previous_page=number - 1 if number > 1 else None,
+            count=size.number,
+            count_words=self.counted(size.number, size.shown),
+            sort_cap=COUNT_CAP if page is None else None,
+            first=shown.before + 1,
+            last=shown.before + len(shown.rows),
+            is_first="place" not in self.request.GET,
+            next_place=shown.next,
+            previous_place=shown.previous,
             may_export=bool(self.export_permission and self.member.can(self.export_permission)),
-            **self.context(shown),
+            **self.context(shown.rows),
         )
+
+    def _rows(self, rows: QuerySet[Any], columns: list[str]) -> tuple[Size, Page | None]:
+        """How many there are, and the page at the place of the address, the first one without.
+
+        None for the page where there are too many to sort them so.
+        """
+        windows, sorts = self.windows(rows), self._sorts(self.sorting.removeprefix("-"))
+        text = self.request.GET.get("place")
+        place, backwards = None, False
+        if text is not None:
+            backwards, text = text.startswith("-"), text.removeprefix("-")
+            try:
+                place = read_place(text, self.sorting, rows, windows)
+            except NoPlace:
+                raise BadRequest(_("There is no such place in this list in this order.")) from None
+        lot = find(rows, windows, PAGE_SIZE + 1, place=place, backwards=backwards, is_indexed=sorts)
+        if lot.rows is None:
+            return lot.size, None
+        if backwards and len(lot.rows) <= PAGE_SIZE:  # all before it: the first page, and a full one
+            return self._at(find(rows, windows, PAGE_SIZE + 1, is_indexed=sorts), windows, columns, None)
+        return self._at(lot, windows, columns, place, backwards=backwards)
+
+    def _at(
+        self, lot: Found, windows: Sequence[Window], columns: list[str], place: Place | None, *, backwards: bool = False
+    ) -> tuple[Size, Page]:
+        found = lot.rows or []
+        more, found = len(found) > PAGE_SIZE, found[:PAGE_SIZE]
+        if backwards:
+            found.reverse()
+        shown = self._shown([pk for _number, pk in found], columns)
+        if not shown:
+            return lot.size, Page()
+        before = 0 if place is None else max(0, place.before - len(found)) if backwards else place.before
+        numbers = {pk: number for number, pk in found}
+
+        def place_of(row: Any, before: int) -> str:
+            number = numbers[row.pk]
+            values = [_value(row, name) for name in windows[number].names[:-1]]
+            return write_place(Place(number, (*values, row.pk), before), self.sorting)
+
+        return lot.size, Page(
+            rows=shown,
+            before=before,
+            previous=None if place is None else f"-{place_of(shown[0], before)}",
+            next=place_of(shown[-1], before + len(shown)) if more or backwards else None,
+        )
+
+    def _shown(self, ids: Sequence[int], columns: list[str]) -> list[Any]:
+        """The rows of these ids, in that order, with all that the columns show."""
+        if not ids:
+            return []
+        by_id = {row.pk: row for row in self._with_needs(self.seen.filter(pk__in=ids), columns)}
+        return [by_id[pk] for pk in ids if pk in by_id]
+
+    def _with_needs(self, rows: QuerySet[Any], columns: list[str]) -> QuerySet[Any]:
+        return rows.prefetch_related(*(need for name, need in self.table.needs.items() if name in columns))
 
     def _is_filtered(self, chosen: StrictFilterSet) -> bool:
         # 0 and "no" are asked for like anything else.
@@ -321,23 +503,23 @@ class ListPage(TenantView):
         hidden = [name for name in self.table.base_columns if name not in columns]
         return self.table(rows, exclude=hidden, request=self.request)
 
-    def _heads(self, columns: list[str], sort: str) -> list[Header]:
+    def _heads(self, columns: list[str], size: Size) -> list[Header]:
         heads = []
-        for name, column in self._headers():
+        for name, words in self._headers():
             if name not in columns:
                 continue
             base = self.table.base_columns[name]
             is_number = "num" in base.attrs.get("td", {}).get("class", "").split()
             first = f"-{name}" if is_number else name  # of numbers people want the big ones first
-            state = {name: "ascending", f"-{name}": "descending"}.get(sort, "")
-            order = (name if sort == f"-{name}" else f"-{name}") if state else first
-            heads.append(
-                Header(name, str(column.header), is_number, order if base.orderable is not False else "", state)
-            )
+            state = {name: "ascending", f"-{name}": "descending"}.get(self.sorting, "")
+            order = (name if self.sorting == f"-{name}" else f"-{name}") if state else first
+            can = base.orderable is not False and (not size.is_capped or self._sorts(name))
+            heads.append(Header(name, words, is_number, order if can else "", state))
         return heads
 
-    def _headers(self) -> list[tuple[str, Any]]:
-        return [(column.name, column) for column in self.table([]).columns]
+    def _headers(self) -> list[tuple[str, str]]:
+        """Every column and its head, in the table's order."""
+        return [(name, str(self.table.base_columns[name].verbose_name)) for name in _sequence(cast(Any, self.table))]
 
     def _export(self, rows: QuerySet[Any], columns: list[str]) -> StreamingHttpResponse:
         self.check_export(self.export_permission)
@@ -351,19 +533,17 @@ class ListPage(TenantView):
         return self.csv_file(self.export_name, lines())
 
     def _header_row(self, columns: list[str]) -> list[str]:
-        return [str(column.header) for name, column in self._headers() if name in columns]
+        return [words for name, words in self._headers() if name in columns]
 
     def _values(self, rows: QuerySet[Any], columns: list[str]) -> Iterator[list[Any]]:
-        every = rows.iterator(chunk_size=EXPORT_CHUNK)
-        while chunk := list(islice(every, EXPORT_CHUNK)):
-            yield from islice(self._bound(chunk, columns).as_values(), 1, None)
+        for ids in all_ids(rows, self.windows(rows)):
+            yield from self._bound(self._shown(ids, columns), columns).values()
 
 
-def _page_number(request: HttpRequest) -> int:
-    text = request.GET.get("page", "1")
-    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
-        raise BadRequest(_("page is a number from 1, not %(text)s.") % {"text": text})
-    return int(text)
+def _value(row: Any, path: str) -> Any:
+    for name in path.split("__"):
+        row = getattr(row, name)
+    return row
 
 
 # ── columns: what a person reads, and what a spreadsheet gets ────────────────

@@ -96,15 +96,15 @@ def order_digest(
         due_on or "", paid_on or "",
     )  # fmt: skip
     numbers = sorted((p, _points(q, QUANTITY_PLACES), _points(u, PRICE_PLACES)) for p, q, u in lines)
-    return _digest(header, ",".join(f"{p}:{q}:{u}" for p, q, u in numbers))
+    return _digest(f"{header}\n{','.join(f'{p}:{q}:{u}' for p, q, u in numbers)}".encode())
 
 
 _HEADER: Final = "1|{}|{}|{}|{}|{}|{}|{}|{}"
 _HEADER_COLUMNS: Final = ("customer_id", "placed_at", "kind", "status", "currency", "rate", "due_on", "paid_on")
 
 
-def _digest(header: str, lines: str) -> str:
-    return hashlib.blake2b(f"{header}\n{lines}".encode(), digest_size=16).hexdigest()
+def _digest(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def _points(value: Decimal, places: int) -> int:
@@ -157,12 +157,12 @@ def order_digests(orders: pl.DataFrame, lines: pl.DataFrame, *, key: str) -> pl.
     )
     texts = orders.join(sums, on=key, how="left", maintain_order="left").select(
         pl.format(
-            _HEADER,
+            _HEADER + "\n{}",
             *(
                 pl.col(c).dt.timestamp("us") if c == "placed_at" else pl.col(c).cast(pl.String).fill_null("")
                 for c in _HEADER_COLUMNS
             ),
-        ).alias("header"),
-        pl.col("lines").fill_null(""),
+            pl.col("lines").fill_null(""),
+        ).cast(pl.Binary)
     )
-    return pl.Series("digest", [_digest(h, n) for h, n in texts.iter_rows()], dtype=pl.String)
+    return pl.Series("digest", list(map(_digest, texts.to_series().to_list())), dtype=pl.String)

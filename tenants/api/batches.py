@@ -12,10 +12,12 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions, serializers
 
 from tenants.api.fields import Strict
+from tenants.events import events_last
 from tenants.problems import KINDS, Problem, pointer, problem_of
 
 if TYPE_CHECKING:
     from tenants.api.resources import Name, WritableResource
+    from tenants.models import Event
 
 MAX_BATCH_ROWS: Final = 1_000
 
@@ -50,14 +52,16 @@ class Batch:
     """The rows of one request, in three passes.
 
     1. Find out what is there of all of them, in one query.
-    2. Check each row; what is wrong with one is its result.
-    3. Write the good ones, each in a savepoint. all_or_none: only if all are good, and back if one fails.
+    2. Look up what they refer to, in one query for each kind; check each row: what is wrong with one is its result.
+    3. Write the good ones, each by a verb that is done whole or not at all. all_or_none: only if all are good, and
+       back if one fails.
     """
 
     def __init__(self, resource: WritableResource, rows: Sequence[Any], mode: str) -> None:
         self.resource, self.rows, self.mode = resource, rows, mode
         self.fields: dict[int, dict[str, Any]] = {}
         self.results: dict[int, dict[str, Any]] = {}
+        self.events: list[Event] = []
 
     @classmethod
     def of(cls, resource: WritableResource, data: Any) -> Self:
@@ -73,7 +77,8 @@ class Batch:
         try:
             with transaction.atomic():
                 if everything:
-                    self.resource.write_batch(self._write, self.fields.values())
+                    with events_last() as self.events:
+                        self.resource.write_batch(self._write, self.fields.values())
                 if self.mode == Mode.ALL_OR_NONE and any(each["status"] == "failed" for each in self.results.values()):
                     raise _Undone
         except _Undone:
@@ -92,6 +97,7 @@ class Batch:
             except _REFUSALS as error:
                 self._refuse(number, error)
         self.there, hidden = self.resource.rows_to_change(set(names.values()))
+        self.resource.look_up_references([self.rows[number] for number in names])
         for number, name in names.items():
             rest = {key: value for key, value in self.rows[number].items() if key not in {"source", "external_id"}}
             try:
@@ -103,11 +109,11 @@ class Batch:
 
     def _write(self) -> None:
         for number, fields in self.fields.items():
-            name = _name_of(self.rows[number])
+            name, told = _name_of(self.rows[number]), len(self.events)
             try:
-                with transaction.atomic():
-                    row, outcome = self.resource.write_named(name, self.there.get(name), fields)
+                row, outcome = self.resource.write_named(name, self.there.get(name), fields)
             except _REFUSALS as error:
+                del self.events[told:]
                 self._refuse(number, error)
             else:
                 self._note(number, outcome, pk=str(row.pk))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, cast
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import exceptions, parsers, serializers
@@ -151,6 +152,30 @@ class Ref(serializers.Field):
         if known[key] is None:
             self.fail("not_found")
         return known[key]
+
+    def look_up(self, said: Iterable[tuple[Any, str]], known: dict[Any, Any], member: Member) -> None:
+        """Find the rows that are meant by these values, each with its row's source, and keep them in `known`.
+
+        One query for the ids, one for each source. What has a wrong form is left to the check of its row.
+        """
+        ids: set[int] = set()
+        called: dict[str, set[str]] = {}
+        for data, source in said:
+            if isinstance(data, str) and (number := id_number(data)) is not None:
+                ids.add(number)
+            elif isinstance(data, Mapping) and set(self.names) == {"source", "external_id"}:
+                name = {"source": source, **data}
+                if set(name) == set(self.names) and all(isinstance(v, str) and "\0" not in v for v in name.values()):
+                    called.setdefault(name["source"], set()).add(name["external_id"])
+        found = {row.pk: row for row in self.rows(member).filter(pk__in=ids)} if ids else {}
+        known |= {(self.rows, ("pk", number)): found.get(number) for number in ids}
+        source_path, id_path = self.names.get("source", ""), self.names.get("external_id", "")
+        for source, values in called.items():
+            rows = self.rows(member).filter(**{source_path: source, f"{id_path}__in": values})
+            by_name = {row.called: row for row in rows.annotate(called=F(id_path))}
+            for value in values:
+                lookup = {source_path: source, id_path: value}
+                known[self.rows, *sorted(lookup.items())] = by_name.get(value)
 
     def _lookup(self, data: Any) -> dict[str, Any]:
         if isinstance(data, str):

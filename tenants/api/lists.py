@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from tenants.api.access import tenant_request
 from tenants.api.fields import Day
 from tenants.context import current_tenant
+from tenants.keyset import Place, Window, parts
 from tenants.problems import BadParameters, Fault
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ class KeysetPagination(pagination.BasePagination):
         if self.count_kind:
             self.count = _count(queryset, exact=self.count_kind == "exact")
         rows: list[Any] = []
-        for window in self._windows(queryset, resource):
-            rows += window[: self.limit + 1 - len(rows)]
+        for _number, part in parts(queryset, self._windows(resource), self._place(resource), backwards=self.backwards):
+            rows += part[: self.limit + 1 - len(rows)]
             if len(rows) > self.limit:
                 break
         more, rows = len(rows) > self.limit, rows[: self.limit]
@@ -141,32 +142,26 @@ class KeysetPagination(pagination.BasePagination):
             }
         return rows
 
-    def _windows(self, queryset: QuerySet[Any], view: Resource) -> list[QuerySet[Any]]:
-        """The rows beyond the place, in reading order away from it.
-
-        Rows without a value in the column come last, whichever way it is ordered; so there may be two parts, one
-        after the other, each of which an index can begin in.
-        """
-        falling = self.ordering.startswith("-") != self.backwards
-        sign, beyond = ("-", "lt") if falling else ("", "gt")
-        column, key = view.column_of(self.ordering), view.key
+    def _windows(self, view: Resource) -> list[Window]:
+        """The list in its order; rows without a value in the column come last, whichever way it is ordered."""
+        sign = "-" if self.ordering.startswith("-") else ""
+        column, key = view.column_of(self.ordering), f"{sign}{view.key}"
         if column is None:
-            if self.place is not None:
-                queryset = queryset.filter(**{f"{key}__{beyond}": self.place[1]})
-            return [queryset.order_by(f"{sign}{key}")]
-        valued, bare = queryset.order_by(f"{sign}{column.name}", f"{sign}{key}"), None
-        if column.null:
-            bare = queryset.filter(**{f"{column.name}__isnull": True}).order_by(f"{sign}{key}")
-            valued = valued.filter(**{f"{column.name}__isnull": False})
-        if self.place is not None:
-            value, last = self.place
-            if value is None and bare is not None:
-                bare = bare.filter(**{f"{key}__{beyond}": last})
-                return [bare, valued] if self.backwards else [bare]
-            further = Q(**{f"{column.name}__{beyond}": value}) | Q(**{column.name: value, f"{key}__{beyond}": last})
-            # The first condition is what the index starts from; an OR alone would read the whole list.
-            valued = valued.filter(Q(**{f"{column.name}__{beyond}e": value}) & further)
-        return [valued] if bare is None or self.backwards else [valued, bare]
+            return [Window(Q(), (key,))]
+        order = (f"{sign}{column.name}", key)
+        if not column.null:
+            return [Window(Q(), order)]
+        bare = Q(**{f"{column.name}__isnull": True})
+        return [Window(~bare, order), Window(bare, (key,))]
+
+    def _place(self, view: Resource) -> Place | None:
+        if self.place is None:
+            return None
+        value, key = self.place
+        column = view.column_of(self.ordering)
+        if column is None:
+            return Place(0, (key,), 0)
+        return Place(1, (key,), 0) if value is None else Place(0, (value, key), 0)
 
     def _link(self, request: Request, view: Resource, row: Any, *, backwards: bool) -> str:
         column = view.column_of(self.ordering)

@@ -28,7 +28,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from tenants.api.access import tenant_request
 from tenants.api.batches import Batch
-from tenants.api.fields import JSONParser, MergePatchParser
+from tenants.api.fields import JSONParser, MergePatchParser, Ref
 from tenants.api.lists import KeysetPagination, query_fault, schema_of
 from tenants.filters import StrictFilterSet, id_number
 from tenants.models import Member
@@ -147,7 +147,7 @@ class WritableResource(Resource):
     """A resource that other systems write: created, patched, and upserted by what they call it.
 
     A subclass hands the checked fields to its app's services with `create_row`, `patch_row` and
-    `upsert_row`.
+    `upsert_row`, each of which is done whole or not at all.
     """
 
     # Whether what another system calls a row is set once and for all.
@@ -202,6 +202,14 @@ class WritableResource(Resource):
             context["referred"] = vars(self).setdefault("referred", {})
             readers[merge, named] = self.get_serializer_class()(context=context)
         return readers[merge, named]
+
+    def look_up_references(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Look up what the rows of a batch refer to, all at once: checking each then asks no more."""
+        reader = self._reader(merge=False, named=True)
+        for name, field in reader.fields.items():
+            if isinstance(field, Ref):
+                said = [(row[name], _source_in(row)) for row in rows if name in row]
+                field.look_up(said, reader.context["referred"], self.member)
 
     def rows_to_change(self, names: Collection[Name]) -> tuple[dict[Name, Any], set[Name]]:
         """The rows of these names before they are written, and the names of those that the member does not see."""

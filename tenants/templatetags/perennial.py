@@ -8,8 +8,8 @@ from typing import Any
 
 from django import template
 from django.utils import formats, timezone, translation
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
@@ -338,3 +338,25 @@ def control_class(widget: dict[str, Any]) -> str:
         control = ""
     wrong = "is-invalid" if control and widget["attrs"].get("aria-invalid") else ""
     return " ".join(filter(None, [control, wrong, widget["attrs"].get("class", "")]))
+
+
+@register.filter
+def options(widget: dict[str, Any]) -> SafeString:
+    """The options of a list to choose from, in their groups."""
+    parts = []
+    for group, choices, _place in widget["optgroups"]:
+        written = format_html_join(
+            "",
+            '<option value="{}"{}{}>{}</option>',
+            (
+                (
+                    each["value"],
+                    mark_safe(" selected") if each["selected"] else "",
+                    mark_safe(" disabled") if each["attrs"].get("disabled") else "",
+                    each["label"],
+                )
+                for each in choices
+            ),
+        )
+        parts.append(format_html('<optgroup label="{}">{}</optgroup>', group, written) if group else written)
+    return SafeString("".join(parts))

@@ -70,8 +70,12 @@ ROWS: dict[str, Callable[[], Any]] = {
     ),
     "tenants.Run": run,
     "tenants.RunStep": lambda: house.RunStep.objects.create(run=run(), ordinal=0, name="row"),
+    "tenants.RunPart": lambda: house.RunPart.objects.create(
+        step=house.RunStep.objects.create(run=run(), ordinal=1, name="in parts"), ordinal=0, first=0, last=9
+    ),
     "customers.Tag": lambda: facts.Tag.objects.create(name=new()),
     "customers.Customer": customer,
+    "customers.SearchTerm": lambda: facts.SearchTerm.objects.create(customer=customer(), term=new()),
     "customers.CustomerTag": lambda: facts.CustomerTag.objects.create(
         customer=customer(), tag=facts.Tag.objects.create(name=new())
     ),
@@ -120,7 +124,28 @@ ROWS: dict[str, Callable[[], Any]] = {
     "segmentation.SpecDrift": lambda: worth.SpecDrift.objects.create(
         customer=customer(), ratio=0.5, products=3, since=DAY, policy_version=1
     ),
+    "segmentation.SegmentationTally": lambda: worth.SegmentationTally.objects.create(
+        figure=new(), member=member(), on=DAY, counted_at=NOW
+    ),
+    "health.HealthTally": lambda: health.HealthTally.objects.create(
+        figure=new(), team=house.Team.objects.create(name=new()), on=DAY, counted_at=NOW
+    ),
+    "health.BandCount": lambda: health.BandCount.objects.create(
+        owner_a=member(),
+        band="green",
+        customers=1,
+        net=1,
+        rescored=0,
+        week_risen=0,
+        week_fallen=0,
+        week_dropped=0,
+        month_risen=0,
+        month_fallen=0,
+        month_dropped=0,
+    ),
     "health.HealthCount": lambda: health.HealthCount.objects.create(on=DAY, band="green", customers=1, net=1),
+    "health.ScoreBasis": lambda: health.ScoreBasis.objects.create(latest=DAY),
+    "health.KnownCategory": lambda: health.KnownCategory.objects.create(product=product()),
     "health.Pulse": lambda: health.Pulse.objects.create(
         customer=customer(), member=member(), band="red", reason="price"
     ),

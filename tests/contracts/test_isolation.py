@@ -100,7 +100,8 @@ def test_a_row_stays_behind_its_wall(cast, model):
 def test_the_database_refuses_to_write_into_another_tenant(cast, model):
     with tenant_scope(cast.tenant):
         row = ROWS[model._meta.label]()
-    names = [f.column for f in model._meta.local_fields if f.column != "tenant_id" and not f.primary_key]
+    fields = [f for f in model._meta.local_fields if not f.primary_key and not f.generated]
+    names = [f.column for f in fields if f.column != "tenant_id"]
     quoted = ", ".join(connection.ops.quote_name(n) for n in names)
     table = connection.ops.quote_name(model._meta.db_table)
     smuggle = f"INSERT INTO {table} (tenant_id, {quoted}) SELECT %s, {quoted} FROM {table} LIMIT 1"
@@ -137,6 +138,19 @@ def test_is_walled_in_the_database(db, model):
             )
             definitions = [text for (text,) in cursor.fetchall()]
             assert any(f"FOREIGN KEY (tenant_id, {field.column}) REFERENCES" in text for text in definitions), field
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m._meta.label)
+def test_belongs_to_a_tenant_that_is_there(db, model):
+    """By a key of its own, or because it always points to a row that does."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'f'",
+            [model._meta.db_table],
+        )
+        keys = [text for (text,) in cursor.fetchall()]
+    if not any("FOREIGN KEY (tenant_id) REFERENCES tenants_tenant" in text for text in keys):
+        assert any(isinstance(field, TenantForeignKey) and not field.null for field in model._meta.local_fields)
 
 
 def test_a_row_cannot_point_across(cast):

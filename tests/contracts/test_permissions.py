@@ -7,7 +7,8 @@ A URL without a row here fails. Rows say who may; everybody else is refused (403
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -25,12 +26,13 @@ WRITERS = frozenset({AM, LEAD, ADMIN})
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may; by which method; and which row's id the path takes (`kwarg` and model)."""
+    """Who may; by which method; which row's id the path takes (`kwarg` and model), and what else."""
 
     may: frozenset[str]
     method: str = "get"
     kwarg: str = ""
     model: str = ""
+    also: Mapping[str, str] = field(default_factory=dict)
 
 
 PAGES: dict[str, Rule] = {
@@ -47,6 +49,7 @@ PAGES: dict[str, Rule] = {
     "find": Rule(ALL),
     "customers": Rule(ALL),
     "customer": Rule(ALL, kwarg="pk", model="customers.Customer"),
+    "customer-part": Rule(ALL, kwarg="pk", model="customers.Customer", also={"part": "spend"}),
     "customer-timeline": Rule(ALL, kwarg="pk", model="customers.Customer"),
     "customer-add": Rule(WRITERS | {INT}),
     "customer-edit": Rule(WRITERS | {INT}, "get", "pk", "customers.Customer"),
@@ -213,7 +216,7 @@ def call(client: Client, rule: Rule, url: str) -> int:
 
 
 def url_of(name: str, rule: Rule, pk: int | None) -> str:
-    return reverse(name, kwargs={"tenant": "acme"} | ({rule.kwarg: pk} if rule.kwarg else {}))
+    return reverse(name, kwargs={"tenant": "acme"} | ({rule.kwarg: pk} if rule.kwarg else {}) | rule.also)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -19,6 +19,7 @@ def test_leads_by_keyboard_from_a_cell_to_a_saved_segment(browse, cast):
     expect(page.locator("#list")).to_contain_text("customer")
     assert "r=5&f=" in page.url
 
+    page.locator(".pn-filters-more summary").press("Enter")
     page.locator("select[name=stage]").select_option("new")
     page.wait_for_url("**stage=new**")
     page.get_by_role("link", name="Save as segment").focus()

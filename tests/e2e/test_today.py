@@ -165,7 +165,7 @@ def test_lists_the_keys_and_lets_letters_rest(today, statuses, cast):
 def test_finds_a_customer_and_goes_there(today):
     press(today, "Control+k")
     expect(today.locator("#palette-text")).to_be_focused()
-    today.keyboard.type("mer 2")
+    today.keyboard.type("cust 2")
     expect(today.locator("#palette-list [aria-selected=true]")).to_contain_text("Customer 2")
     press(today, "Enter")
     today.wait_for_url("**/customers/*/")

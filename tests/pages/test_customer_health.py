@@ -83,7 +83,7 @@ def test_says_what_moved_the_score_and_which_fact_did_it(cast, ann, risen):
 
 
 def test_the_parts_of_the_move_add_up_to_it(cast, ann, risen):
-    content = text(ann.get(f"/acme/customers/{risen.pk}/"))
+    content = text(ann.get(f"/acme/customers/{risen.pk}/?all=yes"))
     part = content[content.index('id="moved"') : content.index("</section>", content.index('id="moved"'))]
     changes = [Decimal(each.replace("−", "-")) for each in re.findall(r'<b class="num">([+−]?[\d.]+)</b>', part)]
     with tenant_scope(cast.tenant):
@@ -103,8 +103,7 @@ def test_compares_with_last_month_too(ann, risen):
 
 
 def test_gives_the_other_comparison_alone_to_a_script(ann, risen):
-    headers = HX | {"HX-Target": "moved"}
-    fragment = text(ann.get(f"/acme/customers/{risen.pk}/?since=month", headers=headers))
+    fragment = text(ann.get(f"/acme/customers/{risen.pk}/parts/moved/?since=month", headers=HX))
     assert "since Mon 19 Oct" in fragment
     assert fragment.count("<section") == 1
 
@@ -309,5 +308,5 @@ def test_does_not_forecast_who_is_closed(cast, sign_in, customer, placed, night)
 
 def test_reads_in_chinese(cast, ann, told):
     User.objects.filter(pk=cast.ann.user_id).update(language="zh-hans")
-    for address in ("", "health/"):
+    for address in ("", "?all=yes", "health/"):
         assert '<html lang="zh-hans">' in text(ann.get(f"/acme/customers/{told[True].customer_id}/{address}"))

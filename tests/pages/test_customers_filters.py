@@ -210,12 +210,35 @@ def test_says_what_is_wrong_with_a_value_also_in_the_fragment(cast, eve, query, 
     assert eve.get(f"{URL}?{query}&export=csv").status_code == 400
 
 
-def test_folds_the_further_filters_away_until_one_is_set(cast, eve):
+def test_draws_the_further_filters_when_somebody_opens_them(cast, eve):
     cast.customer()
-    assert '<details class="pn-filters-more">' in text(eve.get(URL))
-    opened = text(eve.get(f"{URL}?pinned=no"))
-    assert '<details class="pn-filters-more" open>' in opened
-    assert "Clear the filters" in opened
+    page = text(eve.get(URL))
+    assert 'name="pinned"' not in page
+    address = html.unescape(re.search(r'hx-get="([^"]+)" hx-trigger="toggle from:closest details once"', page)[1])
+    fields = text(eve.get(URL + address, headers=HX))
+    assert "<html" not in fields
+    assert 'name="pinned"' in fields
+    assert 'name="tier"' not in fields, "is there already"
+    assert 'name="rule"' not in fields, "asked for by a link alone"
+
+
+def test_draws_the_further_filters_at_once_without_scripts(cast, eve):
+    cast.customer()
+    page = text(eve.get(f"{URL}?filters=more&pinned=no"))
+    assert '<details class="pn-filters-more" open>' in page
+    assert 'name="closed"' in page
+    assert page.count('<select name="pinned"') == 1
+    assert "Clear the filters" in page
+
+
+def test_shows_a_further_filter_that_is_set_and_what_belongs_to_it(cast, eve):
+    cast.customer()
+    page = text(eve.get(f"{URL}?pinned=no&money_from=5"))
+    assert re.search(r'<option value="no" selected\s*>', page)
+    assert 'name="money_from"' in page
+    assert 'name="money_to"' in page
+    assert 'name="clv_from"' not in page
+    assert "Clear the filters" in page
 
 
 @pytest.mark.parametrize("query", ["money_from=0", "pinned=no", "q=a"])

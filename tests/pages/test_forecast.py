@@ -179,7 +179,7 @@ def test_asks_no_more_the_more_rows_there_are(eve, told):
             text(eve.get(f"{LIST}?{query}"))
         counts.append(len(queries))
     assert counted(eve, f"{LIST}?lapse_from=85") < counted(eve, f"{LIST}?lapse_from=20")
-    assert counts[1] == counts[2]
+    assert counts[2] <= counts[1] + 1  # of more than a page: which rows, and then all about them
 
 
 def test_reads_in_chinese(cast, eve, told):

@@ -114,7 +114,7 @@ def test_is_not_there_for_who_does_not_see_the_customer(cast, ann, answered, pat
 def test_lists_the_newest_on_the_customers_page(ann, customer, liu, answered, noon):
     for days in range(1, 8):
         answered(days, kind="csat", score=4, text=f"Word {days}", contact=liu if days == 1 else None)
-    page = text(ann.get(f"/acme/customers/{customer.pk}/"))
+    page = text(ann.get(f"/acme/customers/{customer.pk}/?all=yes"))
     card = page.split('id="survey-title"')[1].split("</section>")[0]
     assert [f"Word {days}" in card for days in range(1, 8)] == [True] * 5 + [False] * 2
     assert "4 of 5" in card
@@ -122,7 +122,7 @@ def test_lists_the_newest_on_the_customers_page(ann, customer, liu, answered, no
 
 
 def test_says_what_is_missing_as_long_as_nobody_has_answered(ann, customer):
-    assert "Nobody has answered yet." in text(ann.get(f"/acme/customers/{customer.pk}/"))
+    assert "Nobody has answered yet." in text(ann.get(f"/acme/customers/{customer.pk}/?all=yes"))
 
 
 @pytest.mark.parametrize(("score", "word"), [(10, "promoter"), (7, "passive"), (6, "detractor")])

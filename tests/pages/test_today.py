@@ -222,7 +222,7 @@ def test_asks_the_database_as_often_for_100_rows_as_for_5(ann, raised, cast, nig
     for _ in range(rows):
         stand(cast, raised().customer)
     ann.get(URL)
-    with django_assert_num_queries(28):
+    with django_assert_num_queries(29):
         page = ann.get(URL)
     assert len(names(page)) == min(rows, 50)
 
