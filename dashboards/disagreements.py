@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from customers.models import Customer
+from customers.search import named_like
 from dashboards.filters import NOBODY, owners
 from health import figures
 from health.models import Band, Pulse
@@ -49,7 +49,7 @@ class DisagreementFilter(StrictFilterSet):
         fields: list[str] = []
 
     def by_text(self, rows: QuerySet[Pulse], _name: str, text: str) -> QuerySet[Pulse]:
-        return rows.filter(customer__in=Customer.objects.all().named_like(text))
+        return named_like(rows, text, "customer_id")
 
     def by_difference(self, rows: QuerySet[Pulse], _name: str, difference: str) -> QuerySet[Pulse]:
         ways: dict[str, Q] = {**figures.DIFFERS, "two": Q(gap__in=[-2, 2])}

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from django.db.models import Case, CharField, Count, F, Sum, Value, When
+from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from customers.tallies import tallied
 from dashboards.matrix import NONE, Kind, Matrix, matrix
-from segmentation.models import Segment, Standing, Tier
+from segmentation.models import Segment, SegmentationTally, Standing, Tier
 from segmentation.rules.policy import Scheme
 from segmentation.rules.rfm import SCORES, SEGMENTS
 from segmentation.rules.tiers import NO_TIER, SEGMENT_TIERS, TIER_ORDER
+from tenants.base import POINTS
 from tenants.models import Member
 
 Axes = Literal["rf", "rm", "fm"]
@@ -30,6 +32,24 @@ BESIDE: Final[dict[Scheme, str]] = {
     "starter": "segment",
 }
 """The column of Standing that has a scheme's answer; the starter's is the segment."""
+
+
+def _counted(member: Member, figure: str, *by: str) -> dict[tuple[Any, ...], tuple[int, Decimal]]:
+    """Customers whom a member sees and their net money of the window, by columns of Standing; one query.
+
+    `figure` is the tally of the last night that knows these columns ("scores" or "tiers").
+    """
+    cells = tallied(SegmentationTally, member, figure)
+    if cells is None:
+        rows = Standing.objects.visible_to(member).order_by().values_list(*by)
+        found = rows.annotate(customers=Count("customer_id"), money=Sum("monetary"))
+        return {(*values,): (customers, money) for *values, customers, money in found}
+    sums: dict[tuple[Any, ...], tuple[int, int]] = {}
+    for cell in cells:
+        key = tuple(cell[name] for name in by)
+        customers, points = sums.get(key, (0, 0))
+        sums[key] = customers + cell["customers"], points + cell["net"]
+    return {key: (customers, Decimal(points) / POINTS) for key, (customers, points) in sums.items()}
 
 
 @dataclass(frozen=True)
@@ -56,9 +76,9 @@ class Grid:
 def grid(member: Member, axes: Axes) -> Grid:
     """The customers whom a member sees, by two of the three scores; one query."""
     down, across = axes
-    rows = Standing.objects.visible_to(member).filter(r__isnull=False).order_by()
-    counted = rows.values_list(down, across).annotate(customers=Count("customer_id"), money=Sum("monetary"))
-    found: dict[tuple[int, int], tuple[int, Decimal]] = {(a, b): (count, money) for a, b, count, money in counted}
+    counted = _counted(member, "scores", down, across)
+    # Who has never ordered has no scores.
+    found: dict[tuple[int, int], tuple[int, Decimal]] = {(a, b): cell for (a, b), cell in counted.items() if a and b}
     most = max((money for _count, money in found.values()), default=Decimal(0))
     scores = tuple(range(1, SCORES + 1))
 
@@ -91,8 +111,7 @@ class SegmentShare:
 
 def segments(member: Member) -> list[SegmentShare]:
     """The eight RFM segments of the customers whom a member sees, most valuable first."""
-    rows = Standing.objects.visible_to(member).exclude(segment="").order_by().values_list("segment")
-    found = {code: (count, money) for code, count, money in rows.annotate(Count("customer_id"), Sum("monetary"))}
+    found = {code: cell for (code,), cell in _counted(member, "scores", "segment").items() if code}
     everybody = sum(count for count, _money in found.values())
     money = sum((each for _count, each in found.values()), Decimal(0))
     shares = []
@@ -113,8 +132,7 @@ def segments(member: Member) -> list[SegmentShare]:
 
 def never_bought(member: Member) -> int:
     """How many of the customers whom a member sees have never ordered: they have no scores."""
-    count: int = Standing.objects.visible_to(member).filter(r__isnull=True).count()
-    return count
+    return _counted(member, "scores", "r").get((None,), (0, Decimal(0)))[0]
 
 
 def tier_words(tier: str) -> str:
@@ -125,13 +143,11 @@ def tier_words(tier: str) -> str:
 def beside(member: Member, scheme: Scheme, other: Scheme) -> Matrix:
     """The tiers in force across what another scheme would make of the same customers."""
     column = BESIDE[other]
-    answer: F | Case = F(column)
-    if other == "starter":
-        whens = [When(segment=code, then=Value(tier)) for code, tier in SEGMENT_TIERS.items()]
-        answer = Case(*whens, default=Value(NO_TIER), output_field=CharField())
-    rows = Standing.objects.visible_to(member).annotate(answer=answer).order_by().values_list("tier", "answer")
-    counted = rows.annotate(customers=Count("customer_id"), money=Sum("monetary"))
-    cells = {(a, b): (count, money) for a, b, count, money in counted}
+    cells: dict[tuple[str, str], tuple[int, Decimal]] = {}
+    for (tier, said), (customers, money) in _counted(member, "tiers", "tier", column).items():
+        answer = SEGMENT_TIERS.get(said, NO_TIER) if other == "starter" else said
+        known_customers, known_money = cells.get((tier, answer), (0, Decimal(0)))
+        cells[tier, answer] = known_customers + customers, known_money + money
     present = {tier for pair in cells for tier in pair}
     ends = (NO_TIER,) if NO_TIER in present else ()
     # After a change of scheme the tiers of the one before are in force until the night.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from customers.models import Customer, Tag
+from customers.querysets import countries
+from customers.search import named_like
 from dashboards.fact_words import FACT_KINDS, FACT_STATES
 from dashboards.lapse_words import SHORT_WHY
 from dashboards.querysets import customers_at_risk, customers_with_alert, of_segment
@@ -23,6 +26,7 @@ from health.models import Band, Pulse
 from segmentation import figures
 from segmentation.filters import CrossSellRuleFilter
 from segmentation.models import CrossSellRule, SavedSegment, Segment, Stage, Tier, TierPin
+from segmentation.querysets import in_stage
 from segmentation.rules.rfm import SCORES
 from tenants.base import MONEY_PLACES
 from tenants.context import current_tenant
@@ -143,7 +147,7 @@ class CustomerPageFilter(StrictFilterSet):
     saved = filters.ModelChoiceFilter(
         method="by_saved", queryset=lambda request: _saved(request), label=_("Saved segment"), empty_label=_("All")
     )
-    stage = filters.ChoiceFilter(field_name="stage", choices=Stage.choices, label=_("Stage"), empty_label=_("All"))
+    stage = filters.ChoiceFilter(method="by_stage", choices=Stage.choices, label=_("Stage"), empty_label=_("All"))
     r = filters.ChoiceFilter(field_name="r", choices=_SCORES, label=_("Recency score"), empty_label=_("All"))
     f = filters.ChoiceFilter(field_name="f", choices=_SCORES, label=_("Frequency score"), empty_label=_("All"))
     m = filters.ChoiceFilter(field_name="m", choices=_SCORES, label=_("Money score"), empty_label=_("All"))
@@ -223,6 +227,19 @@ class CustomerPageFilter(StrictFilterSet):
         "health_to", "health_after", "week_from", "week_to", "month_from", "month_to", "owner_a",
     })  # fmt: skip
 
+    together = (
+        frozenset({"moved_from", "tier_before", "moved_to", "tier_after"}),
+        frozenset({"health_from", "health_before", "health_to", "health_after"}),
+        frozenset({"fact", "fact_is"}),
+        *(
+            frozenset({f"{name}_from", f"{name}_to"})
+            for name in (
+                "ordered", "again", "not_ordered", "week", "month", "money", "clv", "lapse", "at_risk", "warned",
+            )
+        ),
+        frozenset({"saved", "saved_joined_from", "saved_left_from"}),
+    )  # fmt: skip
+
     class Meta:
         model = Customer
         fields: list[str] = []
@@ -238,14 +255,14 @@ class CustomerPageFilter(StrictFilterSet):
     def form(self) -> Any:
         is_new = not hasattr(self, "_form")
         form = super().form
-        if is_new:
+        if is_new and "rule" in form.fields:
             # All rules would be hundreds of choices: offered is the one that a page has led here with.
             form.fields["rule"].widget.choices = _chosen_rule(form["rule"].value())
         return form
 
     def filter_queryset(self, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
         rows: QuerySet[Customer] = super().filter_queryset(queryset)
-        asked = self.form.cleaned_data
+        asked = defaultdict(str, self.form.cleaned_data)  # what is left out is not asked for
         rows = _moved(rows, asked, self.day)
         rows = _recoloured(rows, asked, self.day)
         if asked["fact"] and asked["fact_is"]:
@@ -264,14 +281,16 @@ class CustomerPageFilter(StrictFilterSet):
         return rows
 
     def by_text(self, rows: Any, _name: str, text: str) -> QuerySet[Customer]:
-        found: QuerySet[Customer] = rows.named_like(text)
-        return found
+        return named_like(rows, text)
 
     def by_code(self, rows: QuerySet[Customer], name: str, code: str) -> QuerySet[Customer]:
         """By a code that a customer may have none of: before its first night, and without an order."""
         if code == NOBODY:
             return rows.filter(Q(**{name: ""}) | Q(**{f"{name}__isnull": True}))
         return rows.filter(**{name: code})
+
+    def by_stage(self, rows: QuerySet[Customer], _name: str, stage: str) -> QuerySet[Customer]:
+        return in_stage(rows, [stage])
 
     def by_risk(self, rows: QuerySet[Customer], _name: str, risk: str) -> QuerySet[Customer]:
         return customers_with_alert(rows) if risk == "alert" else customers_at_risk(rows)
@@ -310,7 +329,9 @@ class CustomerPageFilter(StrictFilterSet):
 
     def by_saved(self, rows: QuerySet[Customer], _name: str, segment: SavedSegment) -> QuerySet[Customer]:
         asked = self.form.cleaned_data
-        return of_segment(rows, segment, joined_from=asked["saved_joined_from"], left_from=asked["saved_left_from"])
+        return of_segment(
+            rows, segment, joined_from=asked.get("saved_joined_from"), left_from=asked.get("saved_left_from")
+        )
 
 
 class _CustomerFilterForm(forms.Form):
@@ -423,8 +444,7 @@ def _fact_kinds() -> list[tuple[str, Any]]:
 
 
 def _countries() -> list[tuple[str, str]]:
-    names = Customer.objects.exclude(country="").order_by("country").values_list("country", flat=True).distinct()
-    return [(name, name) for name in names]
+    return [(name, name) for name in countries() if name]
 
 
 class ForecastPageFilter(CustomerPageFilter):

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from customers.models import Customer
+from customers.search import named_like
 from dashboards.dry_run import dry_run, tier_label
 from dashboards.matrix import NONE
 from dashboards.policy_draft import Draft, draft_of
@@ -156,8 +157,7 @@ class MoveFilter(StrictFilterSet):
         fields: list[str] = []
 
     def by_text(self, rows: Any, _name: str, text: str) -> QuerySet[Customer]:
-        found: QuerySet[Customer] = rows.named_like(text)
-        return found
+        return named_like(rows, text)
 
     def by_owner(self, rows: QuerySet[Customer], _name: str, owner: str) -> QuerySet[Customer]:
         return rows.filter(owner_a__isnull=True) if owner == NONE else rows.filter(owner_a=int(owner))

@@ -7,7 +7,6 @@ import datetime as dt
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
 
 from customers.models import Customer
-from health.figures import change_of
 from health.models import Band, HealthScore
 from risk.models import Alert
 from segmentation.models import SavedSegment, SegmentMember
@@ -63,14 +62,21 @@ def with_last_night(rows: QuerySet[Customer], on: dt.date | None = None) -> Quer
             value_score=F("worth__score"),
             score=F("health__score"),
             band=F("health__band"),
-            week_change=change_of("week", "health__"),
-            month_change=change_of("month", "health__"),
+            week_change=F("health__week_points"),
+            month_change=F("health__month_points"),
             lapse_percent=F("lapse__percent"),
             no_forecast=F("lapse__code"),
             is_warned=F("lapse__is_warned"),
             warned_on=F("lapse__warned_on"),
             expected_money=F("lapse__expected_money"),
             money_at_risk=F("lapse__money_at_risk"),
+        )
+        # The customer's number as it stands beside the columns that lists are ordered by, in the same index.
+        .alias(
+            standing_customer=F("standing__customer"),
+            health_customer=F("health__customer"),
+            worth_customer=F("worth__customer"),
+            lapse_customer=F("lapse__customer"),
         )
         .select_related("owner_a__user", "owner_b__user")
     )

@@ -41,7 +41,7 @@ class CustomerTable(PageTable):
     """Customers: who, how much, how they are, whose."""
 
     name = PlainColumn(verbose_name=gettext_lazy("Customer"), order_by=("search_name",))
-    tier = ChoiceColumn(Tier.choices, verbose_name=gettext_lazy("Tier"))
+    tier = ChoiceColumn(Tier.choices, verbose_name=gettext_lazy("Tier"), order_by=("tier", "money_12m"))
     stage = ChoiceColumn(Stage.choices, verbose_name=gettext_lazy("Stage"))
     health = PlainColumn(verbose_name=gettext_lazy("Health"), accessor="score", order_by=("score",), empty_values=())
     week_change = WordsColumn(signed, verbose_name=gettext_lazy("Health, a week"))
@@ -56,7 +56,7 @@ class CustomerTable(PageTable):
     owner_a = PlainColumn(verbose_name=gettext_lazy("A owner"), order_by=("owner_a.user.name",))
     owner_b = PlainColumn(verbose_name=gettext_lazy("B owner"), order_by=("owner_b.user.name",))
     country = PlainColumn(verbose_name=gettext_lazy("Country"))
-    segment = ChoiceColumn(Segment.choices, verbose_name=gettext_lazy("Segment"))
+    segment = ChoiceColumn(Segment.choices, verbose_name=gettext_lazy("Segment"), order_by=("segment", "money_12m"))
     r = PlainColumn(verbose_name=gettext_lazy("Recency score"), attrs={"td": {"class": "num"}})
     f = PlainColumn(verbose_name=gettext_lazy("Frequency score"), attrs={"td": {"class": "num"}})
     m = PlainColumn(verbose_name=gettext_lazy("Money score"), attrs={"td": {"class": "num"}})
@@ -79,6 +79,14 @@ class CustomerTable(PageTable):
         "week_change", "month_change",
     )  # fmt: skip
     needs = {"tags": "tags", "external_ids": "external_ids"}
+    indexed: ClassVar[dict[str, str]] = {
+        "name": "pk",
+        "country": "pk",
+        **dict.fromkeys(("tier", "segment", "money_12m", "orders_12m", "last_order_on"), "standing_customer"),
+        **dict.fromkeys(("health", "week_change", "month_change"), "health_customer"),
+        **dict.fromkeys(("clv", "value_score"), "worth_customer"),
+        **dict.fromkeys(("lapse", "money_at_risk"), "lapse_customer"),
+    }
 
     class Meta(PageTable.Meta):
         pass

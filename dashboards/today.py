@@ -13,6 +13,7 @@ from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from customers.models import Channel, Contact, Customer, Interaction, TouchKind
+from customers.tallies import tallied
 from dashboards.lapse_words import SHORT_WHY
 from dashboards.querysets import customers_at_risk
 from dashboards.receipts import Drawn, draw
@@ -21,10 +22,11 @@ from followups.querysets import FollowUpQuerySet, QueueCounts, View, in_view, ne
 from followups.reasons import phrase, snooze_words
 from followups.rules.policy import CadencePolicy
 from health.history import week_before
-from health.models import Band, HealthScore, LapseForecast
+from health.models import Band, HealthScore, HealthTally, LapseForecast
 from health.replay import current
 from risk.models import Alert
 from segmentation.models import Tier
+from tenants.base import POINTS
 from tenants.context import current_tenant
 from tenants.models import Member, Run
 from tenants.policies import Policy
@@ -169,16 +171,25 @@ class Strip:
     alerts: Alerts
 
 
-def at_risk(member: Member) -> AtRisk:
-    """What the member's customers at risk bring in a year; one query."""
+def risk(member: Member) -> tuple[AtRisk, Alerts]:
+    """The member's customers at risk, and their open alerts: what the last night has counted, else by their rows."""
+    if cells := tallied(HealthTally, member, "risk"):
+        (cell,) = cells
+        return (
+            AtRisk(money=Decimal(cell["money"]) / POINTS, customers=cell["customers"]),
+            Alerts(open=cell["alerts"], severe=cell["severe"], customers=cell["alarmed"]),
+        )
+    return _at_risk(member), _alerts(member)
+
+
+def _at_risk(member: Member) -> AtRisk:
     rows = customers_at_risk(Customer.objects.visible_to(member))
     standing = FilteredRelation("standings", condition=Q(standings__tenant_id=current_tenant().pk))
     sums = rows.annotate(standing=standing).aggregate(customers=Count("pk"), money=Sum("standing__monetary"))
     return AtRisk(money=sums["money"] or Decimal(0), customers=sums["customers"])
 
 
-def alerts(member: Member) -> Alerts:
-    """The open alerts of the member's customers; one query."""
+def _alerts(member: Member) -> Alerts:
     rows = Alert.objects.visible_to(member).filter(closed_on__isnull=True)
     severe = Count("pk", filter=Q(level=Alert.Level.SEVERE))
     customers = Count("customer", distinct=True)
@@ -237,8 +248,7 @@ def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | No
     drawn = draw(current(health, night)[0]) if health and health.score is not None and night else None
     lapse = customer.lapse_forecasts.first()
     expected = _expected(health)
-    day = max(follow_up.due_on, follow_up.snoozed_until or follow_up.due_on)
-    words, state = due_words(follow_up, day, today)
+    words, state = due_words(follow_up, follow_up.day, today)
     touched = Interaction.objects.filter(customer=customer)
     cadence = policy.section(CadencePolicy)
     tier = standing.tier if standing else ""

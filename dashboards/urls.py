@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from dashboards.views import customers, forecast, health, keys, policy, pulses, saved, segments, tiers, today, versions
+from dashboards.views import (
+    customer,
+    customers,
+    forecast,
+    health,
+    keys,
+    policy,
+    pulses,
+    saved,
+    segments,
+    tiers,
+    today,
+    versions,
+)
 
 urlpatterns = [
     path("today/", today.Today.as_view(), name="today"),
@@ -17,14 +30,15 @@ urlpatterns = [
     path("find/", keys.Find.as_view(), name="find"),
     path("customers/", customers.CustomerList.as_view(), name="customers"),
     path("customers/add/", customers.CustomerAdd.as_view(), name="customer-add"),
-    path("customers/<int:pk>/", customers.CustomerPage.as_view(), name="customer"),
+    path("customers/<int:pk>/", customer.CustomerPage.as_view(), name="customer"),
+    path("customers/<int:pk>/parts/<slug:part>/", customer.CustomerPart.as_view(), name="customer-part"),
     path("customers/<int:pk>/edit/", customers.CustomerEdit.as_view(), name="customer-edit"),
     path("customers/<int:customer>/pin/", tiers.TierPinAdd.as_view(), name="tier-pin"),
     path("pins/<int:pk>/unpin/", tiers.TierUnpin.as_view(), name="tier-unpin"),
     path("customers/<int:customer>/pulse/", pulses.PulseGive.as_view(), name="pulse"),
     path("pulses/<int:pk>/withdraw/", pulses.PulseWithdraw.as_view(), name="pulse-withdraw"),
-    path("customers/<int:pk>/health/", customers.CustomerHealth.as_view(), name="customer-health"),
-    path("customers/<int:pk>/timeline/", customers.CustomerTimeline.as_view(), name="customer-timeline"),
+    path("customers/<int:pk>/health/", customer.CustomerHealth.as_view(), name="customer-health"),
+    path("customers/<int:pk>/timeline/", customer.CustomerTimeline.as_view(), name="customer-timeline"),
     path("segments/", segments.SegmentGrid.as_view(), name="segments"),
     path("segments/migration/", segments.Migration.as_view(), name="segments-migration"),
     path("segments/figures/", segments.Figures.as_view(), name="segments-figures"),

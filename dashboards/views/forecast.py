@@ -25,7 +25,7 @@ from health.rules.policy import ForecastPolicy
 from tenants.export import write_csv
 from tenants.pages import FormPage, ListPage, PageTable, TenantView
 from tenants.policies import active_policy, policy_numbered
-from tenants.templatetags.perennial import month_year, whole
+from tenants.templatetags.perennial import month_year
 
 TESTS_SHOWN = 12
 UNDER_WAY = frozenset({BackTest.Status.QUEUED, BackTest.Status.RUNNING})
@@ -45,8 +45,8 @@ class ForecastList(ListPage):
     export_permission = "customers:export"
     export_name = "forecast"
 
-    def counted(self, count: int) -> str:
-        return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": whole(count)}
+    def counted(self, count: int, shown: str) -> str:
+        return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": shown}
 
     def context(self, rows: Sequence[Any]) -> dict[str, Any]:
         as_of = forecasting.told_on()

@@ -27,10 +27,6 @@ from health.models import Band
 from health.rules.policy import HealthPolicy
 from segmentation.rules.policy import TierPolicy
 from tenants.pages import ListPage
-from tenants.templatetags.perennial import whole
-
-MOVES_WEEKS: Final = 4
-"""Between which Monday and the last night moves are shown when nobody asks for other days."""
 
 DIFFERING: Final = 4
 """Disagreements that the overview shows, those with most money."""
@@ -153,7 +149,7 @@ class Overview(HealthPage):
     def span(self) -> tuple[dt.date, dt.date]:
         """The two days between which moves are shown."""
         end = self.day("to", self.as_of)
-        start = self.day("from", end - dt.timedelta(weeks=MOVES_WEEKS, days=end.weekday()))
+        start = self.day("from", figures.usual_start(end))
         if start > end:
             raise BadRequest(_("The first day lies after the second."))
         return start, end
@@ -306,8 +302,8 @@ class Disagreement(ListPage):
     export_permission = "customers:export"
     export_name = "disagreement"
 
-    def counted(self, count: int) -> str:
-        return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": whole(count)}
+    def counted(self, count: int, shown: str) -> str:
+        return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": shown}
 
     def context(self, rows: Sequence[Any]) -> dict[str, Any]:
         rules, _as_of = quality.rules_in_force()

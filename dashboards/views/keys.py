@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from customers.models import Customer
+from customers.search import best
 from tenants.pages import TenantView
 
 
@@ -33,15 +33,12 @@ class Find(TenantView):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         text = request.GET.get("q", "").strip()[:100]
-        found = Customer.objects.visible_to(self.member).named_like(text)
-        # Who types the beginning of a name means that one, before those that have it inside.
-        found = found.annotate(begins=Q(search_name__startswith=text.lower())).order_by("-begins", "search_name", "pk")
         pages = [
             (self.address(name), words, icon)
             for name, words, icon, permission in _pages()
             if self.member.can(permission) and text.lower() in words.lower()
         ]
-        customers = list(found[: self.MOST]) if text else []
+        customers = best(Customer.objects.visible_to(self.member), text, self.MOST)
         return self.render("dashboards/_find.html", pages=pages, customers=customers, text=text)
 
 

@@ -40,7 +40,6 @@ from tenants.policies import (
 )
 from tenants.policy_words import PACK_LABELS, registered
 from tenants.rules.sections import PACKS
-from tenants.templatetags.perennial import whole
 
 
 class PolicyView(TenantView):
@@ -224,8 +223,8 @@ class MoveList(ListPage):
             return self.done("policy")
         return super().get(request, **kwargs)
 
-    def counted(self, count: int) -> str:
-        return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": whole(count)}
+    def counted(self, count: int, shown: str) -> str:
+        return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": shown}
 
     def context(self, rows: Sequence[Any]) -> dict[str, Any]:
         asked = self.request.GET

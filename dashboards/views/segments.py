@@ -34,10 +34,6 @@ from tenants.pages import ListPage, PageTable, TenantView
 from tenants.policies import Policy, policy_numbered, policy_of
 from tenants.policy_words import PACK_LABELS
 from tenants.querysets import last_night
-from tenants.templatetags.perennial import whole
-
-MIGRATION_DAYS: Final = 30
-"""From how long ago the moves are shown when nobody asks for other days."""
 
 AXES: Final = {
     "rf": gettext_lazy("Recency × frequency"),
@@ -162,7 +158,7 @@ class Migration(ExplorerView):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         self.check_parameters()
         end = self.day("to", self.as_of)
-        start = self.day("from", end - dt.timedelta(days=MIGRATION_DAYS))
+        start = self.day("from", end - dt.timedelta(days=figures.MIGRATION_DAYS))
         if start > end:
             raise BadRequest(_("The first day lies after the second."))
         if request.GET.get("export") == "changes":
@@ -369,8 +365,8 @@ class CrossSellRules(ListPage):
     export_permission = "customers:export"
     export_name = "cross-sell"
 
-    def counted(self, count: int) -> str:
-        return ngettext("%(count)s rule", "%(count)s rules", count) % {"count": whole(count)}
+    def counted(self, count: int, shown: str) -> str:
+        return ngettext("%(count)s rule", "%(count)s rules", count) % {"count": shown}
 
     def context(self, rows: Sequence[Any]) -> dict[str, Any]:
         run = figures.last_search()

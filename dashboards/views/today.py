@@ -26,6 +26,7 @@ from django.utils.translation import ngettext
 from django_htmx.http import replace_url, reswap, retarget
 
 from customers.models import Customer
+from customers.search import named_like
 from dashboards import today as reading
 from dashboards.today import OUTCOMES, Preview, Row, Strip
 from followups import services
@@ -37,6 +38,7 @@ from followups.querysets import (
     QueueCounts,
     View,
     assignable,
+    best_of_all,
     count_queue,
     default_view,
     done_today,
@@ -46,6 +48,7 @@ from followups.rules.policy import CadencePolicy
 from followups.services import MANY, AlreadyClosed, Change, Refused
 from tenants.models import Member, Run
 from tenants.pages import TenantView
+from tenants.permissions import SEES_ALL
 from tenants.policies import Policy, active_policy
 from tenants.querysets import last_night
 from tenants.templatetags.perennial import weekday_day
@@ -193,12 +196,14 @@ class TodayView(TenantView):
         return Order(known["ids"], dt.datetime.fromisoformat(known["at"]))
 
     def _ranked(self, most: int, without: Sequence[int] = ()) -> list[int]:
+        if self.state.view == "all" and not self.state.q and self.member.role in SEES_ALL:
+            return best_of_all(self.today, self.state.due, most, without)
         rows = FollowUp.objects.queue(self.member, self.state.view, self.today).filter(self._only())
         return list(rows.exclude(pk__in=without).values_list("pk", flat=True)[: max(0, most)])
 
     def _only(self) -> Q:
-        named = Q(customer__search_name__contains=self.state.q.lower()) if self.state.q else Q()
-        return due_filter(self.state.due, self.today) & named
+        due = due_filter(self.state.due, self.today)
+        return due & Q(customer__in=named_like(Customer.objects.all(), self.state.q)) if self.state.q else due
 
     # ── what is shown ────────────────────────────────────────────────────────
 
@@ -244,7 +249,7 @@ class TodayView(TenantView):
         )
 
     def strip(self, pane: Pane) -> Strip:
-        return Strip(pane.counts, pane.done, reading.at_risk(self.member), reading.alerts(self.member))
+        return Strip(pane.counts, pane.done, *reading.risk(self.member))
 
     def follow_up(self, pk: int) -> FollowUp:
         """The follow-up with all that its preview names. Raises Http404 for one that the member does not see."""

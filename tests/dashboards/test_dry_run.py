@@ -389,10 +389,13 @@ def test_leaves_closed_customers_out_of_the_warnings(scope: Tenant, forecast: li
 
 def test_without_a_model_the_days_of_silence_decide(scope: Tenant, ten: list[Customer]) -> None:
     for days, customer in zip((59, 60, 61, 100), ten, strict=False):
-        said = {"last_order_on": str(TODAY - dt.timedelta(days))}
-        LapseForecast.objects.create(
-            customer=customer, code="no_model", facts=said, is_warned=days > 60, policy_version=1
+        ordered = {"last_order_on": TODAY - dt.timedelta(days)}
+        Standing.objects.update_or_create(
+            customer=customer,
+            defaults=ordered,
+            create_defaults=ordered | {"frequency": 1, "monetary": 1, "policy_version": 1},
         )
+        LapseForecast.objects.create(customer=customer, code="no_model", is_warned=days > 60, policy_version=1)
     run = tried(draft(("forecast.silence_days", 59), ("forecast.warn_percent", 1)))
     assert run.forecast is not None
     assert (run.forecast.before.customers, run.forecast.after.customers) == (2, 3)

@@ -35,7 +35,7 @@ def move(customer: Customer, country: str) -> None:
 
 
 def test_comes_last_in_the_night() -> None:
-    assert list(STEPS)[-1] == "saved-segments"
+    assert list(STEPS)[-2:] == ["saved-segments", "notes"]
 
 
 def test_notes_who_matches_of_the_whole_firm_but_closed_customers(cast: Cast, north: SavedSegment) -> None:
