@@ -2,11 +2,12 @@
 # make test   the whole test suite; ARGS="-k today" passes arguments on to pytest
 # make setup  only the environment: .venv, the front-end libraries, the compiled translations
 # make bench  what is measured: quality of the forecast, speed and memory; ARGS="forecast" runs one
+# make bench-full    the same at 20,000, 200,000 and 2,000,000 customers: hours (docs/scale.md)
 # make lint types layers   what the build checks besides
 #
 # Needs Python 3.11 or newer and nothing else. Works with GNU make 3.81 and later.
 
-.PHONY: run test bench setup lint types layers clean
+.PHONY: run test bench bench-full setup lint types layers clean
 .DEFAULT_GOAL := run
 
 # The first of these that is new enough; PYTHON=/path/to/python make ... chooses another.
@@ -30,6 +31,10 @@ test: setup
 
 bench: $(INSTALLED)
 	$(BIN)/python -m bench $(ARGS)
+
+bench-full: $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	$(BIN)/python -m bench --full $(ARGS)
 
 setup: $(INSTALLED) $(VENDORED) $(CATALOGUES)
 
