@@ -57,8 +57,8 @@ def placed(cast: Any) -> Callable[..., list[Order]]:
 
 @pytest.fixture
 def night(cast: Any, noon: None) -> Callable[[], Run]:
-    """Runs acme's night of FRIDAY."""
-    return lambda: run_night(cast.tenant, FRIDAY)
+    """Runs acme's night of FRIDAY, for everybody: tests write facts past the services, which would note them."""
+    return lambda: run_night(cast.tenant, FRIDAY, everybody=True)
 
 
 def text(response: Any) -> str:
