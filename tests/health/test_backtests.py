@@ -307,7 +307,7 @@ def test_does_nothing_for_one_that_a_newer_one_has_replaced(cast: Cast, started:
     assert backtests.run_back_test(cast.tenant, started.pk) is None
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 def test_leaves_alone_what_somebody_works_on(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     with tenant_scope(cast.tenant):
         place([(cast.customer(), ago(day), 50) for day in range(5, 700, 30)])
