@@ -24,7 +24,8 @@ COUNT_CAP: Final = 10_000
 """Counting on costs more than the number says."""
 
 CHEAP: Final = 10_000.0
-"""In the planner's units, some ten milliseconds: what takes no longer is sorted without a further thought."""
+"""In the planner's units, some ten milliseconds: what takes no longer, and finds no more rows than are counted, is sorted
+without a further thought."""
 
 GAIN: Final = 4
 """So many times cheaper the way along an index must look."""
@@ -85,7 +86,7 @@ def find(
     plan = _plan(_capped(rows))
     if plan is None:
         return Found([], Size(0))
-    if plan.whole_cost > CHEAP and _is_many(
+    if (plan.whole_cost > CHEAP or plan.rows > COUNT_CAP) and _is_many(
         rows, windows, most, plan, place, backwards=backwards, is_indexed=is_indexed
     ):
         size = Size.of(_capped(rows).count()) if plan.cost <= DEAR else Size.about(plan.rows)
