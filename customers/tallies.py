@@ -18,6 +18,7 @@ from tenants.base import TenantForeignKey, TenantModel
 from tenants.frames import insert_frame
 from tenants.models import Member, Team
 from tenants.permissions import SEES_ALL, Role
+from tenants.querysets import nights_done
 
 OWNERS: Final = {"owner_a_id": pl.Int64, "owner_b_id": pl.Int64}
 """Whose customers a row of a frame is about: what `by_audience` goes by."""
@@ -52,17 +53,16 @@ class Tally(TenantModel):
 
 
 def tallied(kind: type[Tally], member: Member, figure: str, on: dt.date | None = None) -> Cells | None:
-    """The cells of a figure over the customers whom a member sees; of the night of a day, where one is said.
+    """The cells of a figure over the customers whom a member sees, of the night of a day; of the last one, if none is said.
 
-    None where that has not been counted: before the first night, for who is new, and for another day than the last
-    night's. The figure is then counted from the rows. One query.
+    None where that has not been counted: before the first night, for who is new, in a firm too small for it, and for
+    another day than the last night's. The figure is then counted from the rows. One query.
     """
     audience = _audience(member)
     if audience is None:
         return None
-    rows = kind.objects.filter(figure=figure, **audience)
-    if on is not None:
-        rows = rows.filter(on=on)
+    night = nights_done().values("for_date")[:1]
+    rows = kind.objects.filter(figure=figure, on=on or models.Subquery(night), **audience)
     found: Cells | None = rows.values_list("cells", flat=True).first()
     return found
 

@@ -10,7 +10,7 @@ import pytest
 from customers.models import Customer
 from customers.tallies import OWNERS, by_audience, cells_of, keep_tallies, tallied, write_tallies
 from segmentation.models import SegmentationTally
-from tenants.models import Member, Team, User
+from tenants.models import Member, Run, Team, User
 
 DAY = dt.date(2026, 11, 20)
 
@@ -57,29 +57,42 @@ def test_counts_just_whom_each_member_sees(people, customers, who):
     written(customers)
     seen = [row.pk % 3 for row in Customer.objects.visible_to(people[who])]
     assert seen
-    cells = tallied(SegmentationTally, people[who], "kinds")
+    cells = tallied(SegmentationTally, people[who], "kinds", DAY)
     assert {cell["kind"]: cell["customers"] for cell in cells} == {kind: seen.count(kind) for kind in set(seen)}
 
 
 def test_knows_nothing_of_who_sees_what_no_audience_has(people, customers):
     written(customers)
-    assert tallied(SegmentationTally, people["lone"], "kinds") is None
+    assert tallied(SegmentationTally, people["lone"], "kinds", DAY) is None
 
 
 def test_knows_nothing_of_who_is_new_nor_of_another_day_or_figure(cast, people, customers):
     written(customers)
     user = User.objects.create(email="new@acme.example", name="New", password="!")
     new = Member.objects.create(user=user, role="account_manager")
-    assert tallied(SegmentationTally, new, "kinds") is None
+    assert tallied(SegmentationTally, new, "kinds", DAY) is None
     assert tallied(SegmentationTally, cast.eve, "kinds", DAY)
     assert tallied(SegmentationTally, cast.eve, "kinds", DAY - dt.timedelta(days=1)) is None
-    assert tallied(SegmentationTally, cast.eve, "others") is None
+    assert tallied(SegmentationTally, cast.eve, "others", DAY) is None
+
+
+def test_takes_the_figures_of_the_last_night_where_no_day_is_said(cast, people, customers):
+    written(customers)
+    assert tallied(SegmentationTally, cast.eve, "kinds") is None  # there has been no night
+    ended = dt.datetime.combine(DAY, dt.time(2), tzinfo=dt.UTC)
+    Run.objects.create(job="nightly", for_date=DAY, status=Run.Status.DONE, finished_at=ended)
+    assert tallied(SegmentationTally, cast.eve, "kinds")
+    later = {"for_date": DAY + dt.timedelta(days=1), "finished_at": ended + dt.timedelta(days=1)}
+    Run.objects.create(job="nightly", status=Run.Status.DONE, **later)
+    assert tallied(SegmentationTally, cast.eve, "kinds") is None  # the next one's are not counted yet
 
 
 def test_forgets_what_was_counted_before_and_can_keep_it(cast, people, customers):
     written(customers)
     written(customers[:1], DAY + dt.timedelta(days=1))
-    assert [cell["customers"] for cell in tallied(SegmentationTally, cast.eve, "kinds")] == [1]
+    assert [
+        cell["customers"] for cell in tallied(SegmentationTally, cast.eve, "kinds", DAY + dt.timedelta(days=1))
+    ] == [1]
     assert keep_tallies(SegmentationTally, DAY + dt.timedelta(days=2), ["kinds"]) == SegmentationTally.objects.count()
     assert tallied(SegmentationTally, cast.eve, "kinds", DAY + dt.timedelta(days=2))
 
