@@ -31,6 +31,8 @@ APPS: Final = ("segmentation", "health", "followups", "risk", "incentives", "das
 ALSO: Final = ("customers_arrival",)
 NOT: Final = ("tenants_run", "tenants_runstep", "tenants_runpart")
 """What a run notes about itself."""
+WORTH_SHARING: Final = 10_000
+"""Rows from which on several connections write one table; fewer, say counts that are replaced, one removes before it adds."""
 
 
 @dataclass(frozen=True)
@@ -193,8 +195,9 @@ def _pieces(tables: Sequence[Table], folder: Path, count: int) -> list[list[_Pie
                 paths = {}
                 for what, query in queries.items():
                     path = paths[what] = folder / f"{table.name}-{what}-{number}-{count}"
+                    among = count if table.written >= WORTH_SHARING else 1
                     part = (
-                        f"SELECT * FROM (SELECT q.*, ntile({count}) OVER (ORDER BY {key}) AS bench_share FROM ({query}) q) s "
+                        f"SELECT * FROM (SELECT q.*, ntile({among}) OVER (ORDER BY {key}) AS bench_share FROM ({query}) q) s "
                         f"WHERE bench_share = {number + 1}"
                     )
                     chosen = columns if what != "removed" else key

@@ -112,19 +112,6 @@ def standings(condition: str, customers: Customers = None) -> pl.DataFrame:
     )
 
 
-def without_standing(customers: Customers = None) -> list[int]:
-    """The ids of customers, closed ones too, of whom there is no standing."""
-    found = read_frame(
-        f"""
-        SELECT id FROM customers_customer c WHERE tenant_id = %s AND {among(customers, "id")} AND NOT EXISTS (
-            SELECT FROM segmentation_standing s WHERE s.tenant_id = %s AND s.customer_id = c.id) ORDER BY id
-        """,
-        [current_tenant().pk] * 2,
-        schema={"customer_id": pl.Int64},
-    )
-    return found.get_column("customer_id").to_list()
-
-
 def expected_money(customers: Customers = None) -> pl.DataFrame:
     """customer_id and expected (points): what the lifetime model expects of the next 12 months, orders × money of one.
 

@@ -25,7 +25,6 @@ from segmentation.facts import (
     standings,
     tier_facts,
     tiers_in_force,
-    without_standing,
 )
 from segmentation.locks import lock_standings
 from segmentation.models import Standing, TierChange
@@ -131,9 +130,9 @@ def _asked(piece: Piece, rules: TierPolicy, standard: Standard) -> pl.DataFrame:
 
 
 def _due(piece: Piece, rules: TierPolicy) -> list[int]:
-    """Whose facts have changed, or count differently now; and who has no standing yet."""
+    """Whose facts have changed, or count differently now; to be new is such a change."""
     leaves: Boundary = lambda as_of: rfm.window_start(as_of, rules.window_months)  # noqa: E731
-    return sorted({*due_by_facts(piece, orders=[leaves]), *without_standing(piece.part)})
+    return due_by_facts(piece, orders=[leaves])
 
 
 def _note_moves(moved: pl.DataFrame, as_of: dt.date, version: int) -> int:
