@@ -200,6 +200,8 @@ def _typed(leaf: Leaf, posted: QueryDict, now: Any) -> Any:
     if leaf.kind == "choices":
         chosen = set(posted.getlist(leaf.name))
         return [code for code, _words in leaf.choices if code in chosen]
+    if leaf.kind == "dates":
+        return text.replace("，", ",").replace(",", " ").split()
     if leaf.kind == "points":
         return _points(leaf, posted)
     if leaf.kind == "parts":

@@ -34,7 +34,7 @@ from tenants.templatetags.perennial import symbol
 
 Path = tuple[str, ...]
 Document = dict[str, Any]
-Kind = Literal["whole", "decimal", "money", "time", "text", "choice", "choices", "points", "parts", "touch"]
+Kind = Literal["whole", "decimal", "money", "time", "text", "choice", "choices", "points", "parts", "touch", "dates"]
 
 PACK_USES: Final[Mapping[str, Promise]] = {
     "wholesale": gettext_lazy("Strategic, key, regular: long relations, by money and years"),
@@ -262,12 +262,16 @@ def _kind(path: Path, annotation: Any, extra: Mapping[str, Any]) -> tuple[Kind, 
             return "choices", False
         if get_origin(first) is tuple and len(get_args(first)) == 2:
             return "points", False
+        if first is dt.date:
+            return "dates", False
     raise TypeError(f"{'.'.join(path)}: no page can draw a {annotation} yet")
 
 
 def _choices(path: Path, annotation: Any, values: Sequence[Any], document: Document) -> tuple[tuple[str, str], ...]:
     if get_origin(annotation) is Literal:
         return tuple((each, value_words(path, each)) for each in get_args(annotation))
+    if get_origin(annotation) is tuple and get_origin(get_args(annotation)[0]) is Literal:
+        return tuple((each, value_words(path, each)) for each in get_args(get_args(annotation)[0]))
     if get_origin(annotation) is tuple and get_args(annotation)[0] is str:
         # The only words that the policy lists are tiers; one that the scheme lost stays to be seen.
         held = [code for each in values if isinstance(each, list | tuple) for code in each]
@@ -473,7 +477,10 @@ def words(leaf: Leaf, value: Any) -> str:
     if leaf.kind == "points":
         return _(", ").join(_(" → ").join(plain_number(each) for each in point) for point in _pairs(value))
     if leaf.kind == "choices":
-        return _(", ").join(tier_words(str(code)) for code in value) or _("none")
+        called = dict(leaf.choices)
+        return _(", ").join(called.get(str(code)) or tier_words(str(code)) for code in value) or _("none")
+    if leaf.kind == "dates":
+        return _(", ").join(str(each) for each in value) or _("none")
     return str(value)[:5] if leaf.kind == "time" else value_words(leaf.path, value)
 
 

@@ -201,6 +201,8 @@ def _field(leaf: Leaf, draft: Draft, change: Change | None, problems: tuple[str,
         return _touch(leaf, value, common)
     if leaf.kind == "choices":
         return Field(text="", choices=leaf.choices, **common)
+    if leaf.kind == "dates":
+        return Field(text=", ".join(map(str, value or ())), **common)
     text = str(value or "")[:5] if leaf.kind == "time" else plain_number(value)
     if leaf.kind == "money" and isinstance(value, int):
         text = number_format(value, use_l10n=True, force_grouping=True)

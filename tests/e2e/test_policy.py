@@ -101,7 +101,7 @@ def test_works_without_scripts(browse, cast, shop):
     assert versions(cast)[-1].document["tiers"]["gold_money_best"] == 50
 
 
-@pytest.mark.parametrize("section", ["tiers", "health", "cadence", "risk", "value", "cross_sell"])
+@pytest.mark.parametrize("section", ["tiers", "health", "cadence", "calendar", "care", "risk", "value", "cross_sell"])
 def test_fits_a_phone_and_has_no_serious_barrier(browse, cast, shop, section):
     page = browse(f"{POLICY}?section={section}", member=cast.lea, viewport=NARROW, has_touch=True)
     expect(page.locator(".pn-matrix")).to_be_visible()

@@ -86,7 +86,8 @@ def test_takes_no_draft_from_who_may_not_change_it(cast, sign_in, who, name):
 def test_has_a_tab_for_each_section_and_opens_the_one_that_is_asked_for(lea):
     page = text(lea.get(URL))
     assert re.findall(r'name="to" value="(\w+)"', page) == [
-        "tiers", "health", "forecast", "cadence", "risk", "value", "cross_sell",
+        "tiers", "health", "forecast", "cadence", "calendar", "contact", "surveys", "care", "risk", "value",
+        "cross_sell",
     ]  # fmt: skip
     assert value(page, "tiers.gold_money_best") == "15"
     assert value(text(lea.get(URL, {"section": "risk"})), "risk.silence_days") == "60"
@@ -105,7 +106,9 @@ def test_leaves_open_only_the_lines_of_the_scheme_in_force(lea):
     assert value(page, "tiers.strategic_money") == "10,000,000"
 
 
-@pytest.mark.parametrize("section", ["tiers", "health", "forecast", "cadence", "risk", "value", "cross_sell"])
+@pytest.mark.parametrize(
+    "section", ["tiers", "health", "forecast", "cadence", "calendar", "care", "risk", "value", "cross_sell", "surveys"]
+)
 def test_takes_back_unchanged_what_it_has_drawn(cast, lea, section):
     page = text(lea.get(URL, {"section": section}))
     form = page[page.index('<form id="policy"') :]
@@ -781,3 +784,16 @@ def test_survives_an_empty_cache(lea):
     lea.post(URL, TIERS | {"tiers.grace_days": "10"})
     cache.clear()
     assert value(text(lea.get(URL)), "tiers.grace_days") == "10"
+
+
+def test_takes_days_as_they_are_typed_and_says_which_is_none(cast, lea):
+    typed = {"section": "calendar", "calendar.days_off": "2026-12-24，2026-12-31 2026-12-24"}
+    lea.post(URL, typed)
+    page = text(lea.get(URL, {"section": "calendar"}))
+    assert value(page, "calendar.days_off") == "2026-12-24, 2026-12-31, 2026-12-24"
+    lea.post(f"{URL}save/", {"section": "calendar", "note": "Between the years"})
+    assert versions(cast)[-1].document["calendar"]["days_off"] == ["2026-12-24", "2026-12-31"]
+    lea.post(URL, {"section": "calendar", "calendar.days_on": "2026-02-30", "calendar.country": "XX"})
+    page = text(lea.get(URL, {"section": "calendar"}))
+    assert "must be a day, like 2026-12-24" in page
+    assert "is no country whose holidays are known" in page

@@ -42,7 +42,8 @@ UNITS = {"", "money", "percent", "days", "hours", "months", "years", "times", "o
 OURS = {
     "strategic_not_above_key", "weights_do_not_add_up", "line_not_rising", "line_turns", "unknown_indicators",
     "missing_indicators", "no_order_indicator", "green_not_above_yellow", "more_than_daily", "no_one_interval",
-    "kind_twice", "time_with_zone", "silence_never_seen", "tier_not_of_scheme",
+    "kind_twice", "time_with_zone", "unknown_country", "region_without_country", "unknown_region", "closes_before",
+    "off_and_on", "all_kept", "silence_never_seen", "tier_not_of_scheme",
 }  # fmt: skip
 
 
