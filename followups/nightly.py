@@ -7,17 +7,22 @@ import datetime as dt
 import polars as pl
 from django.db import connection
 
-from customers.changes import days_before, due_by_facts
-from customers.frames import last_touches, relations
+from customers.changes import Boundary, due_by_facts
+from customers.frames import last_touches, living_customers, relations
+from followups.care import raise_care
+from followups.landing import landed
 from followups.models import FollowUp
-from followups.raising import cancel_satisfied, raise_follow_ups
+from followups.planned import without_planned
+from followups.raising import cancel_satisfied, not_raised, raise_follow_ups
 from followups.rules import cadence
 from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import priority_sql
+from tenants.calendars import firm_calendar
 from tenants.context import current_tenant
 from tenants.frames import read_frame
 from tenants.parts import Customers, Part, among, are_few
 from tenants.policies import active_policy
+from tenants.rules.calendar import Calendar
 from tenants.runs import Counts, Piece, Step
 
 
@@ -33,32 +38,41 @@ def work(piece: Piece) -> Counts:
     round tonight: for all others the last night has asked already.
     """
     policy = active_policy()
-    rules = policy.section(CadencePolicy)
-    asked: Customers = piece.part if piece.since is None else _asked(piece, piece.since, rules)
+    rules, calendar = policy.section(CadencePolicy), firm_calendar(policy)
+    asked: Customers = piece.part if piece.since is None else _asked(piece, piece.since, rules, calendar)
     touched = last_touches(piece.as_of, asked)
-    planned = cadence.plan(_under_cadence(asked), touched, rules)
-    due = cadence.due(planned, rules, piece.as_of)
-    # How often, for the reason's phrase: "Monthly light touch".
-    often = planned.join(cadence.intervals(rules), on=["tier", "kind"]).select("customer_id", "kind", "interval")
+    planned = cadence.plan(under_cadence(asked), touched, rules)
+    due = without_planned(cadence.due(planned, rules, looks_to(piece.as_of, calendar)), asked)
     cancelled = cancel_satisfied(touched, asked)
-    routine = due.join(often, on=["customer_id", "kind"]).with_columns(
+    new = not_raised(due, few=are_few(asked))
+    routine = landed(new, planned, living_customers(asked), rules, calendar, piece.as_of).with_columns(
         level=pl.lit(FollowUp.Level.ROUTINE.value), facts=pl.struct(every_days="interval").struct.json_encode()
     )
     raised = raise_follow_ups(routine, policy_version=policy.number, customers=asked)
-    return {"raised": raised, "cancelled": cancelled, "ranked": rank_again(piece.part)}
+    cared = raise_care(piece.as_of, policy, piece.part)
+    return {"raised": raised, "cancelled": cancelled, **cared, "ranked": rank_again(piece.part)}
 
 
 STEP = Step(work)
 
 
-def _asked(piece: Piece, since: dt.date, rules: CadencePolicy) -> list[int]:
+def looks_to(as_of: dt.date, calendar: Calendar) -> dt.date:
+    """The last day whose touches a night raises: its own, and days off that follow, for they may land before."""
+    return calendar.next_working_day(as_of) - dt.timedelta(days=1)
+
+
+def _asked(piece: Piece, since: dt.date, rules: CadencePolicy, calendar: Calendar) -> list[int]:
     days: list[int] = cadence.intervals(rules).get_column("interval").unique().to_list()
+
+    def touched_before(interval: int) -> Boundary:
+        return lambda as_of: looks_to(as_of, calendar) - dt.timedelta(days=interval - 1)
+
     # Due so many days after the last touch: tonight it comes round to those touched on the days in between.
-    comes_round = [days_before(each - 1) for each in days]
+    comes_round = [touched_before(each) for each in days]
     started = _changes(piece.part, after=since - dt.timedelta(days=max(days, default=0)))
-    return sorted(
-        {*due_by_facts(piece, contacts=comes_round), *cadence.starting(started, rules, since, piece.as_of)}
-    )  # fmt: skip
+    ahead, looked_to = looks_to(piece.as_of, calendar), looks_to(since, calendar)
+    first_ones = cadence.starting(started, rules, since, ahead, looked_to)
+    return sorted({*due_by_facts(piece, contacts=comes_round), *first_ones})
 
 
 def _changes(part: Part, after: dt.date) -> pl.DataFrame:
@@ -73,7 +87,7 @@ def _changes(part: Part, after: dt.date) -> pl.DataFrame:
     )
 
 
-def _under_cadence(customers: Customers) -> pl.DataFrame:
+def under_cadence(customers: Customers) -> pl.DataFrame:
     """Living customers with their tier, since the day they came into it: a shorter interval starts fresh."""
     tiers = read_frame(
         f"""

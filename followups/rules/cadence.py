@@ -74,15 +74,19 @@ def due(touches: pl.DataFrame, policy: CadencePolicy, as_of: dt.date) -> pl.Data
     )
 
 
-def starting(customers: pl.DataFrame, policy: CadencePolicy, since: dt.date, as_of: dt.date) -> list[int]:
-    """The ids of the customers to whom a first touch of some kind comes round after `since` and up to `as_of`.
+def starting(
+    customers: pl.DataFrame, policy: CadencePolicy, since: dt.date, as_of: dt.date, looked_to: dt.date | None = None
+) -> list[int]:
+    """The ids of the customers to whom a first touch of some kind comes round after `looked_to` and up to `as_of`.
+
+    `looked_to` is as far as the last night looked, which was that of `since` (the same unless said otherwise).
 
     `customers`: customer_id, tier, since (the day the customer came under this cadence); several rows of one each count.
     Also everybody who came under it after `since`: a touch of before may be overdue at once.
     """
     frame = conform(customers, CUSTOMERS).join(intervals(policy), on="tier")
     first = pl.col("since") + _days(offset_days(pl.col("customer_id"), pl.col("kind"), pl.col("interval")))
-    comes = ((first > since) & (first <= as_of)) | (pl.col("since") > since)
+    comes = ((first > (looked_to or since)) & (first <= as_of)) | (pl.col("since") > since)
     return frame.filter(comes).get_column("customer_id").unique().to_list()
 
 
