@@ -82,15 +82,16 @@ class Browser:
 def measure(slug: str, state: Path, tell: Callable[[Row], None], requests: int = REQUESTS) -> None:
     """Measure everything and hand on each row as it is known. `state` takes the server's log."""
     port = processes.free_port()
-    with _served(port, state):
+    with served(port, state):
         browsers = {name: Browser(port, headers) for name, headers in _identities(slug).items()}
         for make in (_pages, _lists, _batches):
             for asked in make(slug, browsers):
-                tell(_row(asked, _time(asked, browsers[asked.person], requests)))
+                tell(row_of(asked, time_of(asked, browsers[asked.person], requests)))
 
 
 @contextmanager
-def _served(port: int, state: Path) -> Iterator[None]:
+def served(port: int, state: Path) -> Iterator[None]:
+    """The web, by one worker of gunicorn that times itself, for as long as the block lasts."""
     log = state / "web.log"
     command = [sys.executable, "-m", "gunicorn", "bench.serve", "--bind", f"{LOOPBACK}:{port}", "--workers", "1"]
     with house.child([*command, "--timeout", "900", "--no-control-socket"], log, patience=15) as process:
@@ -122,7 +123,8 @@ def _identities(slug: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def _time(asked: Asked, browser: Browser, requests: int) -> Timed:
+def time_of(asked: Asked, browser: Browser, requests: int) -> Timed:
+    """Ask for a page so often, after a warm-up; stops early where it takes long or is refused."""
     timed, begun = Timed(), time.monotonic()
     addresses = cycle(asked.addresses)
     # What writes needs something new each time, so there is no more of it than was prepared.
@@ -160,7 +162,8 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def _row(asked: Asked, timed: Timed) -> Row:
+def row_of(asked: Asked, timed: Timed) -> Row:
+    """What was measured, in figures."""
     row: Row = {"group": "pages", "what": f"{asked.name} ({asked.person})", "requests": len(timed.milliseconds)}
     if timed.milliseconds:
         row |= {

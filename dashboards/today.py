@@ -21,12 +21,15 @@ from followups.models import FollowUp
 from followups.querysets import FollowUpQuerySet, QueueCounts, View, in_view, next_after
 from followups.reasons import phrase, snooze_words
 from followups.rules.policy import CadencePolicy
+from followups.rules.ranking import Reasoning, explain
+from followups.whys import task_why
 from health.history import week_before
 from health.models import Band, HealthScore, HealthTally, LapseForecast
 from health.replay import current
 from risk.models import Alert
 from segmentation.models import Tier
 from tenants.base import POINTS
+from tenants.calendars import firm_calendar
 from tenants.context import current_tenant
 from tenants.models import Member, Run
 from tenants.policies import Policy
@@ -200,6 +203,18 @@ def _alerts(member: Member) -> Alerts:
 
 
 @dataclass(frozen=True)
+class Coming:
+    """The next touch by the cadence."""
+
+    kind: str
+    day: dt.date
+
+    @property
+    def words(self) -> str:
+        return str(TouchKind(self.kind).label)
+
+
+@dataclass(frozen=True)
 class Preview:
     """One follow-up and its customer, beside the queue or on a page of its own."""
 
@@ -224,12 +239,38 @@ class Preview:
     drawn: Drawn | None
     contacts: list[Any]
     contacts_count: int
-    next_touch: tuple[str, dt.date] | None
+    next_touch: Coming | None
     snoozed: str
+    reasoning: Reasoning
 
     @property
     def is_open(self) -> bool:
         return self.follow_up.status == FollowUp.Status.OPEN
+
+    @property
+    def waited(self) -> str:
+        """Why the contact governor has moved it, in words; empty where it has not."""
+        return task_why(self.follow_up.facts)
+
+    @property
+    def worth(self) -> Decimal:
+        """The money that the rank counts with."""
+        return Decimal(self.reasoning.worth) / POINTS
+
+    @property
+    def at_risk(self) -> Decimal:
+        """As much of it as the risk says."""
+        return self.worth * self.reasoning.risk / 100
+
+    @property
+    def rank_money(self) -> Decimal:
+        """The rank, which is money: at risk, weighted by reason and urgency."""
+        return Decimal(self.reasoning.rank) / POINTS
+
+    @property
+    def rank_coming(self) -> Decimal:
+        """The rank by what is known now."""
+        return Decimal(self.reasoning.coming) / POINTS
 
     @property
     def outcome(self) -> str:
@@ -252,7 +293,16 @@ def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | No
     touched = Interaction.objects.filter(customer=customer)
     cadence = policy.section(CadencePolicy)
     tier = standing.tier if standing else ""
-    coming = next_after(customer, tier, cadence, kind=follow_up.kind, today=today)
+    calendar = firm_calendar(policy)
+    upcoming = next_after(customer, tier, cadence, kind=follow_up.kind, today=today, calendar=calendar)
+    reasoning = explain(
+        priority=follow_up.priority,
+        money=int(standing.monetary * POINTS) if standing else None,
+        score=health.score if health else None,
+        level=follow_up.level,
+        due_on=follow_up.day,
+        as_of=today,
+    )
     return Preview(
         follow_up=follow_up,
         customer=customer,
@@ -275,9 +325,19 @@ def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | No
         drawn=drawn,
         contacts=[_contact(each) for each in touched.order_by("-at", "-pk")[:LAST_CONTACTS]],
         contacts_count=touched.count(),
-        next_touch=(str(TouchKind(coming[0]).label), coming[1]) if coming else None,
+        next_touch=Coming(*upcoming) if upcoming else None,
         snoozed=snooze_words(follow_up.snooze_reason),
+        reasoning=reasoning,
     )
+
+
+def coming(follow_up: FollowUp, policy: Policy, today: dt.date) -> Coming | None:
+    """What the cadence asks for next once a contact of the follow-up's kind is logged today."""
+    standing = follow_up.customer.standings.first()
+    tier = standing.tier if standing else ""
+    cadence, calendar = policy.section(CadencePolicy), firm_calendar(policy)
+    found = next_after(follow_up.customer, tier, cadence, kind=follow_up.kind, today=today, calendar=calendar)
+    return Coming(*found) if found else None
 
 
 def preview_rows(member: Member) -> FollowUpQuerySet:

@@ -10,14 +10,21 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers.api import OfCustomerSerializer, with_external_ids
+from customers.api import (
+    NAMED_CUSTOMER,
+    NAMED_MEMBER,
+    OfCustomerSerializer,
+    colleagues,
+    customers_of,
+    with_external_ids,
+)
 from customers.models import Channel, Customer, TouchKind
 from followups import services
 from followups.filters import FollowUpFilter
 from followups.models import FollowUp
-from followups.reasons import phrase
+from followups.reasons import PLANNED, PROMISE, phrase
 from segmentation.api_cross_sell import OfferedCustomerViewSet
-from tenants.api.fields import Day, Moment, Strict
+from tenants.api.fields import Day, Moment, Ref, Strict
 from tenants.api.resources import Resource
 from tenants.api.schema import bodies
 from tenants.context import current_tenant
@@ -57,6 +64,8 @@ class CompleteSerializer(Strict):
     answered = serializers.BooleanField(required=False, allow_null=True)
     about_competitor = serializers.BooleanField(required=False)
     note = serializers.CharField(required=False, allow_blank=True, max_length=services.NOTE_LENGTH)
+    next_on = Day(required=False, help_text="The next touch, agreed by hand; without it the cadence plans.")
+    promised = serializers.BooleanField(required=False, help_text="Whether the next touch was promised.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs and "channel" not in attrs:
@@ -71,6 +80,29 @@ class SnoozeSerializer(Strict):
 
     until = Day()
     reason = serializers.CharField(max_length=services.REASON_LENGTH)
+
+
+class PlanSerializer(Strict):
+    """The next touch with a customer, agreed by hand; it is the caller's own."""
+
+    customer = Ref(customers_of, NAMED_CUSTOMER)
+    kind = serializers.ChoiceField(choices=TouchKind.choices)
+    due_on = Day()
+    channel = serializers.ChoiceField(choices=Channel.choices, required=False)
+    promised = serializers.BooleanField(required=False)
+    text = serializers.CharField(required=False, allow_blank=True, max_length=services.REASON_LENGTH)
+
+
+class MoveSerializer(Strict):
+    """To which day."""
+
+    to = Day()
+
+
+class AssignSerializer(Strict):
+    """Who takes it."""
+
+    assignee = Ref(colleagues, NAMED_MEMBER)
 
 
 class FollowUpViewSet(Resource):
@@ -102,6 +134,8 @@ class FollowUpViewSet(Resource):
                 note=said.get("note", ""),
                 kind=said.get("kind", ""),
                 about_competitor=said.get("about_competitor", False),
+                next_on=said.get("next_on"),
+                promised=said.get("promised", False),
             )
         else:
             change = services.complete(follow_up=row, member=self.member)
@@ -115,6 +149,41 @@ class FollowUpViewSet(Resource):
         asked = SnoozeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         change = services.snooze(follow_up=row, member=self.member, **asked.validated_data)
+        return self._after(row, change)
+
+    @bodies(request=PlanSerializer, responses={201: FollowUpSerializer})
+    def create(self, request: Request) -> Response:
+        """Agree the next touch with a customer. The same kind on the same day again is the one that is there."""
+        asked = PlanSerializer(data=request.data, context=self.get_serializer_context())
+        asked.is_valid(raise_exception=True)
+        said = asked.validated_data
+        change = services.plan(member=self.member, **said)
+        rows = self.get_queryset().filter(customer=said["customer"], kind=said["kind"])
+        row = rows.get(
+            rule=PROMISE if said.get("promised") else PLANNED,
+            period=services.plan_period(kind=said["kind"], due_on=said["due_on"]),
+        )
+        return self.one(
+            row, status=201 if change.planned else 200, outcome="created" if change.planned else "unchanged"
+        )
+
+    @bodies(request=MoveSerializer, responses=FollowUpSerializer)
+    @action(detail=True, methods=["post"])
+    def move(self, request: Request, pk: str) -> Response:
+        """Move it to another day: what was agreed by hand freely, all else as far as it can be put off."""
+        row = self.get_object()
+        asked = MoveSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return self._after(row, services.move(follow_up=row, member=self.member, **asked.validated_data))
+
+    @bodies(request=AssignSerializer, responses=FollowUpSerializer)
+    @action(detail=True, methods=["post"])
+    def assign(self, request: Request, pk: str) -> Response:
+        """Give it to somebody who sees the customer: to its owners, and who may assign to anybody."""
+        row = self.get_object()
+        asked = AssignSerializer(data=request.data, context=self.get_serializer_context())
+        asked.is_valid(raise_exception=True)
+        change = services.reassign(follow_up=row, member=self.member, **asked.validated_data)
         return self._after(row, change)
 
     def _after(self, row: FollowUp, change: services.Change) -> Response:

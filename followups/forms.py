@@ -11,9 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from customers.models import Channel
+from followups.governor import BY_HAND
+from followups.models import Script
 from followups.querysets import VIEWS
 from followups.reasons import SnoozeReason
 from followups.services import MANY, NOTE_LENGTH, REASON_LENGTH
+from tenants.calendars import firm_calendar
 from tenants.models import Member
 
 PAGE: Final = 50
@@ -49,10 +52,17 @@ class PickForm(forms.Form):
     at = forms.IntegerField(min_value=1, required=False)
 
 
+OFFERED: Final = [
+    (reason.value, reason.label)
+    for reason in SnoozeReason
+    if reason not in {SnoozeReason.CARRIED, SnoozeReason.MOVED}  # these are said by what was done
+]
+
+
 class SnoozeForm(forms.Form):
     """Until when follow-ups can wait, and why. `quick` is a button's day and goes before the written one."""
 
-    reason = forms.ChoiceField(label=_("Why"), choices=[*SnoozeReason.choices, ("other", _("Another reason"))])
+    reason = forms.ChoiceField(label=_("Why"), choices=[*OFFERED, ("other", _("Another reason"))])
     words = forms.CharField(label=_("In words"), max_length=REASON_LENGTH, required=False)
     until = forms.DateField(
         label=_("Until"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -60,10 +70,11 @@ class SnoozeForm(forms.Form):
     quick = forms.DateField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, *, today: dt.date, most_days: int) -> None:
-        super().__init__(data, initial={"until": next_working_day(today)})
+        latest = today + dt.timedelta(days=most_days)
+        super().__init__(data, initial={"until": min(firm_calendar().next_working_day(today), latest)})
         self.fields["until"].widget.attrs |= {
             "min": (today + dt.timedelta(days=1)).isoformat(),
-            "max": (today + dt.timedelta(days=most_days)).isoformat(),
+            "max": latest.isoformat(),
         }
 
     def clean(self) -> dict[str, Any]:
@@ -76,14 +87,6 @@ class SnoozeForm(forms.Form):
             if not cleaned["reason"]:
                 self.add_error("words", _("Say why it can wait."))
         return cleaned
-
-
-def next_working_day(today: dt.date) -> dt.date:
-    """The first day after `today` that is not a Saturday or Sunday."""
-    day = today + dt.timedelta(days=1)
-    while day.isoweekday() > 5:
-        day += dt.timedelta(days=1)
-    return day
 
 
 class AssignForm(forms.Form):
@@ -102,6 +105,26 @@ class AssignForm(forms.Form):
         return self._people[self.cleaned_data["assignee"]]
 
 
+class ScriptForm(forms.Form):
+    """Which script, and by which way; without one each goes by the script's channel, else by the follow-up's own."""
+
+    script = forms.TypedChoiceField(label=_("Script"), coerce=int)
+    channel = forms.ChoiceField(label=_("Channel"), required=False)
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data)
+        scripts = sorted(Script.objects.filter(is_on=True), key=lambda each: (each.get_scene_display(), each.title))
+        script = cast(forms.ChoiceField, self.fields["script"])
+        script.choices = [(each.pk, f"{each.get_scene_display()}: {each.title}") for each in scripts]
+        channel = cast(forms.ChoiceField, self.fields["channel"])
+        sent = [(value, words) for value, words in Channel.choices if value not in BY_HAND]
+        channel.choices = [("", _("As the script and the contact want it")), *sent]
+
+    def said(self) -> dict[str, Any]:
+        """What a bulk keeps of it; call it on a valid form."""
+        return {"script": self.cleaned_data["script"], "channel": self.cleaned_data["channel"]}
+
+
 class LogForm(forms.Form):
     """A contact: by which channel, what came of it, what was said."""
 
@@ -118,3 +141,7 @@ class LogForm(forms.Form):
     note = forms.CharField(label=_("What was said"), max_length=NOTE_LENGTH, required=False, widget=forms.Textarea)
     about_competitor = forms.BooleanField(label=_("Asked about a competitor"), required=False)
     anyway = forms.BooleanField(required=False)
+    # The wording of a script that was put into the text.
+    script = forms.IntegerField(min_value=1, required=False, widget=forms.HiddenInput)
+    next_on = forms.DateField(label=_("Next touch"), required=False)
+    promised = forms.BooleanField(label=_("Promised to the customer"), required=False)

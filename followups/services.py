@@ -7,11 +7,12 @@ can be undone by `undo` with the ids of those events. Raising and withdrawing in
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.formats import date_format
@@ -19,12 +20,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 import customers.services
-from customers.models import Customer, Interaction
+from customers.models import Channel, Customer, Interaction
 from followups.models import FollowUp
 from followups.querysets import FollowUpQuerySet
-from followups.reasons import CADENCE, asks_for_contact
+from followups.reasons import CADENCE, PLANNED, PROMISE, SnoozeReason, asks_for_contact
 from followups.rules.policy import CadencePolicy
+from followups.rules.ranking import explain, weight_of
 from health.counting import recounted
+from tenants.base import POINTS
 from tenants.context import current_tenant
 from tenants.events import acting, changes_of, record
 from tenants.models import Event, Member
@@ -35,8 +38,11 @@ MANY: Final = 500
 
 NOTE_LENGTH: Final = 4000
 REASON_LENGTH: Final = 120
-_DAYS: Final = frozenset({"snoozed_until"})
-_MOMENTS: Final = frozenset({"closed_at"})
+PLAN_MAX_DAYS: Final = 366
+"""How far ahead a touch can be agreed by hand."""
+
+_DAYS: Final = frozenset({"snoozed_until", "due_on"})
+_MOMENTS: Final = frozenset({"closed_at", "due_at"})
 
 
 class Refused(ValidationError):
@@ -48,7 +54,7 @@ class AlreadyClosed(Refused):
 
     def __init__(self, follow_up: FollowUp, member: Member) -> None:
         self.follow_up = follow_up
-        super().__init__(_who_was_faster(follow_up, member), code="closed")
+        super().__init__(who_was_faster(follow_up, member), code="closed")
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Change:
 
     `follow_ups` it changed, `stays` those that it must not change, with the reason in words. `events` undo
     it; empty when it had happened before and nothing was written. `satisfied` are other follow-ups of the
-    same customers that the contact has answered as well.
+    same customers that the contact has answered as well, `planned` what comes next by hand.
     """
 
     follow_ups: list[FollowUp] = field(default_factory=list)
@@ -65,6 +71,7 @@ class Change:
     events: list[int] = field(default_factory=list)
     satisfied: list[FollowUp] = field(default_factory=list)
     interaction: Interaction | None = None
+    planned: list[FollowUp] = field(default_factory=list)
 
 
 def complete(*, follow_up: FollowUp, member: Member) -> Change:
@@ -95,7 +102,7 @@ def snooze(*, follow_up: FollowUp, member: Member, until: dt.date, reason: str) 
     with acting(member):
         row = _lock_one(follow_up)
         _check_open(row, member)
-        return _snooze([row], until, reason)
+        return _unless_all_stay(_snooze([row], until, reason))
 
 
 def snooze_many(*, ids: Collection[int], seen: int, member: Member, until: dt.date, reason: str) -> Change:
@@ -104,7 +111,57 @@ def snooze_many(*, ids: Collection[int], seen: int, member: Member, until: dt.da
     Raises Refused as `snooze` does, when none is left, and when what was seen has changed.
     """
     with acting(member):
-        return _snooze(_lock_seen(ids, seen, member), until, reason)
+        return _unless_all_stay(_snooze(_lock_seen(ids, seen, member), until, reason))
+
+
+def move(*, follow_up: FollowUp, member: Member, to: dt.date) -> Change:
+    """Move a follow-up to another day, today or later: what was agreed by hand freely, all else as `snooze` allows it.
+
+    To an earlier day than it was due on it simply becomes due then. Raises Refused, in words, for a day in the past, one
+    too far ahead, and for a severe alert that would wait longer; AlreadyClosed for one that is closed.
+    """
+    with acting(member):
+        row = _lock_one(follow_up)
+        _check_open(row, member)
+        if to == row.day:
+            return Change()
+        if row.rule not in {PLANNED, PROMISE} and to > row.due_on:
+            return _unless_all_stay(_snooze([row], to, SnoozeReason.MOVED))
+        _check_plan(to, first=current_tenant().today())
+        change = Change()
+        _write(row, "moved", {"due_on": to, "due_at": None, "snoozed_until": None, "snooze_reason": ""}, change)
+        return change
+
+
+def plan(
+    *,
+    customer: Customer,
+    member: Member,
+    kind: str,
+    due_on: dt.date,
+    channel: str = Channel.PHONE,
+    promised: bool = False,
+    text: str = "",
+) -> Change:
+    """Agree the next touch with a customer by hand; it is the member's own, and the cadence of its kind waits for it.
+
+    `promised` to the customer: closing the day asks for it. The same kind on the same day twice is one. Raises Refused
+    for a day that is not after today, or too far ahead.
+    """
+    with acting(member):
+        _check_plan(due_on, first=current_tenant().today() + dt.timedelta(days=1))
+        rule = PROMISE if promised else PLANNED
+        period = plan_period(kind=kind, due_on=due_on)
+        change = Change()
+        # One after the other for one customer: the second finds what the first has made.
+        Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+        if not FollowUp.objects.filter(customer=customer, rule=rule, period=period).exists():
+            planned = FollowUp(
+                customer=customer, assignee=member, kind=kind, channel=channel, rule=rule, period=period, due_on=due_on,
+                facts=_agreed(text), priority=_priority(customer),
+            )  # fmt: skip
+            _raise(planned, change)
+        return change
 
 
 def reassign(*, follow_up: FollowUp, member: Member, assignee: Member) -> Change:
@@ -116,7 +173,7 @@ def reassign(*, follow_up: FollowUp, member: Member, assignee: Member) -> Change
     with acting(member):
         row = _lock_one(follow_up)
         _check_open(row, member)
-        return _reassign([row], member, assignee)
+        return _unless_all_stay(_reassign([row], member, assignee))
 
 
 def reassign_many(*, ids: Collection[int], seen: int, member: Member, assignee: Member) -> Change:
@@ -125,7 +182,12 @@ def reassign_many(*, ids: Collection[int], seen: int, member: Member, assignee: 
     Raises Refused when none is left, and when what was seen has changed.
     """
     with acting(member):
-        return _reassign(_lock_seen(ids, seen, member), member, assignee)
+        return _unless_all_stay(_reassign(_lock_seen(ids, seen, member), member, assignee))
+
+
+def plan_period(*, kind: str, due_on: dt.date) -> str:
+    """What makes a touch that was agreed by itself this one: its kind and day."""
+    return f"{kind}:{due_on.isoformat()}"
 
 
 def log_contact(
@@ -138,6 +200,9 @@ def log_contact(
     kind: str = "",
     about_competitor: bool = False,
     anyway: bool = False,
+    next_on: dt.date | None = None,
+    next_kind: str = "",
+    promised: bool = False,
 ) -> Change:
     """Log a contact with the customer and close the follow-up with it.
 
@@ -145,12 +210,17 @@ def log_contact(
     The touch counts for the cadence from today; the night raises the next one. Open cadence follow-ups of the
     same kind are satisfied by it and close too. The same contact sent twice is logged once. Raises
     AlreadyClosed when somebody else closed the follow-up; `anyway` then logs the contact all the same.
+
+    `next_on` plans the next touch by hand for that day, of `next_kind` (that of the contact where empty), `promised` to
+    the customer or not; without it the cadence plans. Raises Refused ("past", "too_far") for a day that cannot be.
     """
     with acting(member):
         row = _lock_one(follow_up)
         note = note.strip()
         if len(note) > NOTE_LENGTH:
             raise Refused(_("At most %(count)d characters.") % {"count": NOTE_LENGTH}, code="too_long")
+        if next_on is not None:
+            _check_plan(next_on, first=current_tenant().today() + dt.timedelta(days=1))
         said: _Said = {
             "channel": channel, "kind": kind or row.kind, "answered": answered, "about_competitor": about_competitor,
             "note": note,
@@ -161,8 +231,39 @@ def log_contact(
                 return Change(interaction=before)
             if not anyway:
                 raise AlreadyClosed(row, member)
-            return Change(interaction=_log(row, member, said))
-        return _close([row], member, said)
+            change = Change(interaction=_log(row, member, said))
+        else:
+            change = _close([row], member, said)
+        if next_on is not None:
+            _plan_next(row, member, change, next_on, next_kind or said["kind"], promised=promised)
+        return change
+
+
+def add_words(*, follow_up: FollowUp, member: Member, note: str) -> Change:
+    """Say afterwards what came of a follow-up that the member has done without a word.
+
+    The words stand at the contact that was logged with it, else a contact is logged now. Raises Refused for one that is
+    open, that somebody else closed, for no words or too many.
+    """
+    with acting(member):
+        row = _lock_one(follow_up)
+        note = note.strip()
+        if row.status != FollowUp.Status.DONE or row.closed_by_id != member.pk:
+            raise Refused(_("Only who has done it can say what came of it."), code="not_yours")
+        if not note:
+            raise Refused(_("Say what came of it."), code="no_reason")
+        if len(note) > NOTE_LENGTH:
+            raise Refused(_("At most %(count)d characters.") % {"count": NOTE_LENGTH}, code="too_long")
+        change = Change()
+        if row.interaction is not None:
+            customers.services.patch_interaction(interaction=row.interaction, note=note)
+            return Change(interaction=row.interaction)
+        said: _Said = {
+            "channel": row.channel, "kind": row.kind, "answered": None, "about_competitor": False, "note": note,
+        }  # fmt: skip
+        interaction = _log(row, member, said)
+        _write(row, "logged", {"interaction": interaction}, change)
+        return Change(change.follow_ups, events=change.events, interaction=interaction)
 
 
 def undo(*, events: Sequence[int], member: Member) -> Change:
@@ -172,20 +273,64 @@ def undo(*, events: Sequence[int], member: Member) -> Change:
     has changed a follow-up since: then nothing is taken back.
     """
     with acting(member), customers.services.arrivals_last():
-        found = list(Event.objects.filter(pk__in=events, object_type="followup").order_by("-pk"))
-        if not found or len(found) != len(set(events)):
-            raise Refused(_("There is nothing to undo."), code="unknown")
-        if any(event.actor_id != member.pk for event in found) and not member.can("follow-ups:assign"):
-            raise Refused(_("Only who did it can undo it."), code="not_yours")
-        rows = {row.pk: row for row in _lock(_visible(member).filter(pk__in=[event.object_id for event in found]))}
-        if len(rows) != len({event.object_id for event in found}):
-            raise Refused(_("There is nothing to undo."), code="unknown")
-        done = _undone(found)
-        change = Change()
-        for event in found:
-            if event.pk not in done:
-                _take_back(rows[event.object_id], event, change)
+        return _undo(events, member)
+
+
+def undo_each(*, groups: Sequence[Sequence[int]], member: Member) -> list[Change | Refused]:
+    """Take back several groups of events, each as `undo` does; one that is refused leaves the others as they come.
+
+    One transaction. Returns for each group its change, or why nothing of it was taken back.
+    """
+    with acting(member), customers.services.arrivals_last():
+        ids = Event.objects.filter(pk__in=[event for group in groups for event in group], object_type="followup")
+        _lock(FollowUp.objects.filter(pk__in=list(ids.values_list("object_id", flat=True))))  # all at once, in order
+        done: list[Change | Refused] = []
+        for group in groups:
+            try:
+                with transaction.atomic():
+                    done.append(_undo(group, member))
+            except Refused as refusal:
+                done.append(refusal)
+        return done
+
+
+def do_many(*, ids: Collection[int], verb: str, said: Mapping[str, Any], member: Member) -> Change:
+    """Do one verb of a bulk with the follow-ups `ids`; whatever cannot be changed stays, and that is said in words.
+
+    `said` as models.queue.Bulk has it; checked before by `check_verb`. Verbs: complete, snooze, reassign. Raises Refused
+    where nothing can be done with any of them, as the verb itself does.
+    """
+    with acting(member):
+        rows = _lock(_visible(member).filter(pk__in=ids))
+        is_open = [row for row in rows if row.status == FollowUp.Status.OPEN]
+        if verb == "complete":
+            change = _close(is_open, member)
+        elif verb == "snooze":
+            change = _snooze(is_open, dt.date.fromisoformat(said["until"]), said["reason"])
+        else:
+            change = _reassign(is_open, member, Member.objects.select_related("user").get(pk=said["assignee"]))
+        closed = [row for row in rows if row.status != FollowUp.Status.OPEN and row.pk not in _ids(change.follow_ups)]
+        change.stays.extend((row, who_was_faster(row, member)) for row in closed)
         return change
+
+
+def lock_visible(ids: Collection[int], member: Member) -> list[FollowUp]:
+    """The follow-ups `ids` that the member sees, locked until the transaction ends, with customer and people."""
+    return _lock(_visible(member).filter(pk__in=ids))
+
+
+def done_by_message(row: FollowUp, member: Member, change: Change) -> None:
+    """Mark a locked, open follow-up done by a message that is on its way; what sends it logs the contact."""
+    closed = {"status": FollowUp.Status.DONE.value, "closed_at": timezone.now(), "closed_by": member}
+    _write(row, "completed", closed, change)
+
+
+def check_verb(*, verb: str, said: Mapping[str, Any]) -> None:
+    """Raises Refused for what no follow-up could be done with: a day in the past, no reason, nobody who may work."""
+    if verb == "snooze":
+        _check_snooze(dt.date.fromisoformat(said["until"]), said["reason"])
+    if verb == "reassign":
+        _check_assignee(Member.objects.select_related("user").get(pk=said["assignee"]))
 
 
 def change_owner(*, customer: Customer, owner_a: Member | None, owner_b: Member | None, member: Member) -> Change:
@@ -218,6 +363,80 @@ class _Said(TypedDict):
 
 
 # ── what the verbs share ────────────────────────────────────────────────────
+
+
+def _undo(events: Sequence[int], member: Member) -> Change:
+    found = list(Event.objects.filter(pk__in=events, object_type="followup").order_by("-pk"))
+    if not found or len(found) != len(set(events)):
+        raise Refused(_("There is nothing to undo."), code="unknown")
+    if any(event.actor_id != member.pk for event in found) and not member.can("follow-ups:assign"):
+        raise Refused(_("Only who did it can undo it."), code="not_yours")
+    rows = {row.pk: row for row in _lock(_visible(member).filter(pk__in=[event.object_id for event in found]))}
+    if len(rows) != len({event.object_id for event in found}):
+        raise Refused(_("There is nothing to undo."), code="unknown")
+    done = _undone(found)
+    change = Change()
+    for event in found:
+        if event.pk not in done:
+            _take_back(rows[event.object_id], event, change)
+    return change
+
+
+def _ids(rows: Sequence[FollowUp]) -> set[int]:
+    return {row.pk for row in rows}
+
+
+def _check_plan(day: dt.date, *, first: dt.date) -> None:
+    if day < first:
+        words = _("Plan it for a day after today.") if first > current_tenant().today() else _("That day has passed.")
+        raise Refused(words, code="past")
+    if day > current_tenant().today() + dt.timedelta(days=PLAN_MAX_DAYS):
+        raise Refused(_("At most %(days)d days ahead.") % {"days": PLAN_MAX_DAYS}, code="too_far")
+
+
+def _agreed(text: str) -> dict[str, Any]:
+    return {"on": current_tenant().today().isoformat(), "text": " ".join(text.split())[:REASON_LENGTH]}
+
+
+def _plan_next(row: FollowUp, member: Member, change: Change, day: dt.date, kind: str, *, promised: bool) -> None:
+    """Raise what comes next as the member's own; the contact makes it unique, and undoing takes it back as well."""
+    assert change.interaction is not None  # noqa: S101  # a contact has just been logged
+    planned = FollowUp(
+        customer=row.customer,
+        contact=row.contact,
+        assignee=member,
+        kind=kind,
+        channel=change.interaction.channel,
+        rule=PROMISE if promised else PLANNED,
+        period=str(change.interaction.pk),
+        facts=_agreed(change.interaction.note),
+        due_on=day,
+        priority=row.priority // weight_of(row.level),
+    )
+    _raise(planned, change)
+
+
+def _raise(planned: FollowUp, change: Change) -> None:
+    planned.policy_version = active_policy().number
+    planned.save(force_insert=True)
+    # Undoing it is its cancellation.
+    event = record("planned", planned, {"status": [FollowUp.Status.CANCELLED.value, FollowUp.Status.OPEN.value]})
+    change.events.append(event.pk)
+    change.planned.append(planned)
+
+
+def _priority(customer: Customer) -> int:
+    standing, health = customer.standings.first(), customer.health_scores.first()
+    money = int(standing.monetary * POINTS) if standing else None
+    found = explain(
+        priority=0,
+        money=money,
+        score=health.score if health else None,
+        level="routine",
+        due_on=dt.date.min,
+        as_of=dt.date.min,
+    )
+    return found.worth // 100 * found.risk * found.weight
 
 
 def _visible(member: Member) -> FollowUpQuerySet:
@@ -272,7 +491,8 @@ def _check_open(row: FollowUp, member: Member) -> None:
         raise AlreadyClosed(row, member)
 
 
-def _who_was_faster(row: FollowUp, member: Member) -> str:
+def who_was_faster(row: FollowUp, member: Member) -> str:
+    """Who closed a follow-up and when, in a sentence for the member who wanted to."""
     who, customer = row.closed_by, row.customer.name
     if who is None or row.closed_at is None:
         return _("%(customer)s: no longer needed, the reason has passed.") % {"customer": customer}
@@ -341,7 +561,8 @@ def _satisfy(logged: dict[tuple[int, str], Interaction], member: Member, now: dt
             _write(row, "satisfied", closed | {"interaction": interaction}, answered)
 
 
-def _snooze(rows: Sequence[FollowUp], until: dt.date, reason: str) -> Change:
+def _check_snooze(until: dt.date, reason: str) -> str:
+    """The reason without spare blanks. Raises Refused for a day or a reason that cannot be."""
     today = current_tenant().today()
     most = active_policy().section(CadencePolicy).snooze_max_days
     last = today + dt.timedelta(days=most)
@@ -355,6 +576,11 @@ def _snooze(rows: Sequence[FollowUp], until: dt.date, reason: str) -> Change:
         raise Refused(_("Say why it can wait."), code="no_reason")
     if len(reason) > REASON_LENGTH:
         raise Refused(_("At most %(count)d characters.") % {"count": REASON_LENGTH}, code="too_long")
+    return reason
+
+
+def _snooze(rows: Sequence[FollowUp], until: dt.date, reason: str) -> Change:
+    reason = _check_snooze(until, reason)
     change = Change()
     for row in rows:
         if row.level == FollowUp.Level.SEVERE:
@@ -362,12 +588,16 @@ def _snooze(rows: Sequence[FollowUp], until: dt.date, reason: str) -> Change:
             change.stays.append((row, words))
         else:
             _write(row, "snoozed", {"snoozed_until": until, "snooze_reason": reason}, change)
-    return _unless_all_stay(change)
+    return change
+
+
+def _check_assignee(assignee: Member) -> None:
+    if not assignee.is_active or not assignee.can("follow-ups:write"):
+        raise Refused(_("%(who)s does not work on follow-ups.") % {"who": assignee}, code="not_a_worker")
 
 
 def _reassign(rows: Sequence[FollowUp], member: Member, assignee: Member) -> Change:
-    if not assignee.is_active or not assignee.can("follow-ups:write"):
-        raise Refused(_("%(who)s does not work on follow-ups.") % {"who": assignee}, code="not_a_worker")
+    _check_assignee(assignee)
     anybody = member.can("follow-ups:assign")
     asked = {row.customer_id for row in rows}
     seen = set(Customer.objects.visible_to(assignee).filter(pk__in=asked).values_list("pk", flat=True))
@@ -382,7 +612,7 @@ def _reassign(rows: Sequence[FollowUp], member: Member, assignee: Member) -> Cha
             change.stays.append((row, words % values))
         else:
             _write(row, "reassigned", {"assignee": assignee}, change)
-    return _unless_all_stay(change)
+    return change
 
 
 def _unless_all_stay(change: Change) -> Change:
@@ -417,7 +647,8 @@ def _take_back(row: FollowUp, event: Event, change: Change) -> None:
     if interaction and not FollowUp.objects.filter(interaction=interaction).exists():
         customers.services.delete_interaction(interaction=interaction)
     change.events.append(record("undone", row, {"event": event.pk}).pk)
-    change.follow_ups.append(row)
+    # What was planned with a contact goes with it; nobody would say that it was brought back.
+    (change.planned if event.verb == "planned" else change.follow_ups).append(row)
 
 
 def _column(name: str) -> str:

@@ -6,7 +6,7 @@
   const composes = event => event.isComposing || event.keyCode === 229;
   // A field of a dialog that has just closed may keep the focus for a moment: nobody types there.
   const types = element => !element.closest?.('dialog:not([open])') && element.matches?.('textarea, select, [contenteditable], input:not([type=checkbox], [type=radio])');
-  const JUMPS = { t: keys.dataset.today, c: keys.dataset.customers }, JUMP_TIME = 1500;
+  const JUMPS = { t: keys.dataset.today, c: keys.dataset.customers, k: keys.dataset.calendar, d: keys.dataset.closeDay }, JUMP_TIME = 1500;
   let jumping = 0;
 
   const letters = document.getElementById('letter-keys');
@@ -64,7 +64,7 @@
     list.innerHTML = await answer.text();
     [...list.children].forEach((option, at) => { option.id = `palette-${at}`; option.setAttribute('aria-selected', 'false'); });
     // Who types a name means the customer; the pages come first only while nothing is typed.
-    choose(text.value ? Math.max(0, options().findIndex(option => option.dataset.href.startsWith(`${JUMPS.c}`) && option.dataset.href !== JUMPS.c)) : 0);
+    choose(text.value ? Math.max(0, options().findIndex(option => option.dataset.who !== undefined)) : 0);
   };
   for (const name of ['input', 'compositionend']) {
     text.addEventListener(name, event => {

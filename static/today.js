@@ -90,15 +90,17 @@
     if (outcome) { const radio = document.getElementById(`o-${outcome}`); if (radio) radio.checked = true; }
     document.getElementById('say')?.focus();
   };
-  const open = () => { const row = rows()[place()]; if (row) location.assign(link(row).dataset.open); };
+  const why = () => { const box = document.getElementById('why'); if (box) box.open = !box.open; };
+  const open = (part = '') => { const row = rows()[place()]; if (row) location.assign(link(row).dataset.open + part); };
   const look = () => { const box = find('.pn-look'); box.open = true; document.getElementById('look').focus(); };
 
   const KEYS = {
-    j: () => go(place() + 1), k: () => go(place() - 1), o: open, '/': look,
+    j: () => go(place() + 1), k: () => go(place() - 1), o: () => open(), '/': look,
     x: () => select(place()), X: () => selectTo(place()), Escape: clear, u: undo,
-    e: () => act('e'), s: () => act('s'), a: () => act('a'), l: () => write(''), m: () => write('sent'),
+    e: () => act('e'), s: () => act('s'), a: () => act('a'), l: () => write(''), m: () => (picked().length ? act('m') : write('sent')),
+    r: () => why(), p: () => open('#journeys'),
   };
-  const IN_LIST = { ArrowDown: KEYS.j, ArrowUp: KEYS.k, Enter: open };
+  const IN_LIST = { ArrowDown: KEYS.j, ArrowUp: KEYS.k, Enter: () => open() };
   document.addEventListener('pn:key', event => {
     const { key, target } = event.detail, inList = find('#queue')?.contains(target);
     const run = (inList && IN_LIST[key]) || (rows().length || 'u/'.includes(key) ? KEYS[key] : undefined);

@@ -29,9 +29,9 @@ from customers.models import Customer
 from customers.search import named_like
 from dashboards import today as reading
 from dashboards.today import OUTCOMES, Preview, Row, Strip
-from followups import services
-from followups.forms import MORE, PAGE, AssignForm, LogForm, PickForm, QueueForm, SnoozeForm
-from followups.models import FollowUp
+from followups import bulk, desk, services
+from followups.forms import MORE, PAGE, AssignForm, LogForm, PickForm, QueueForm, ScriptForm, SnoozeForm
+from followups.models import Desk, FollowUp
 from followups.querysets import (
     VIEWS,
     Due,
@@ -40,11 +40,11 @@ from followups.querysets import (
     assignable,
     best_of_all,
     count_queue,
-    default_view,
     done_today,
     due_filter,
 )
 from followups.rules.policy import CadencePolicy
+from followups.scripts import note_script
 from followups.services import MANY, AlreadyClosed, Change, Refused
 from tenants.models import Member, Run
 from tenants.pages import TenantView
@@ -162,10 +162,14 @@ class TodayView(TenantView):
         return form.cleaned_data
 
     @cached_property
+    def desk(self) -> Desk | None:
+        return desk.desk_of(self.member)
+
+    @cached_property
     def state(self) -> State:
         asked = self.asked
         return State(
-            view=asked["view"] or default_view(self.member),
+            view=asked["view"] or desk.view_of(self.member, self.desk),
             due=asked["due"],
             q=asked["q"].strip(),
             show=asked["show"] or PAGE,
@@ -271,6 +275,8 @@ class TodayView(TenantView):
             night=self.night,
             policy_number=self.policy.number,
             today=self.today,
+            tomorrow=self.today + dt.timedelta(days=1),
+            plan_until=self.today + dt.timedelta(days=services.PLAN_MAX_DAYS),
             form=form,
             **context,
         )
@@ -318,10 +324,12 @@ def _current(rows: Sequence[Row], order: Sequence[int], at: int | None) -> Row |
 
 
 class Today(TodayView):
-    """The page: strip, ranked queue, preview."""
+    """The page: strip, ranked queue, preview. The view that was chosen last is the one that it opens with."""
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         again = self.asked["rank"] == "new"
+        if self.asked["view"] and self.asked["view"] != desk.view_of(self.member, self.desk):
+            desk.choose_view(member=self.member, view=self.asked["view"])
         pane = self.pane(at=self.asked["at"], again=again, undo=None if self.request.htmx else self.flash())
         shown: dict[str, Any] = {"pane": pane, "strip": self.strip(pane)}
         if self.request.htmx and not self.request.htmx.history_restore_request:
@@ -334,8 +342,13 @@ class Today(TodayView):
             "dashboards/today.html",
             **shown,
             preview=self.preview(pane.current.pk) if pane.current else None,
+            closed_today=self._closed_today(),
             no_customers=not pane.counts.all and not Customer.objects.visible_to(self.member).exists(),
         )
+
+    def _closed_today(self) -> dt.datetime | None:
+        closed = self.desk.closed_at if self.desk else None
+        return closed if closed and self.request.tenant.local_date(closed) == self.today else None
 
 
 class Fresh(TodayView):
@@ -364,6 +377,7 @@ class Log(TodayView):
         if not form.is_valid():
             return self._again(pk, form, status=400)
         said = form.cleaned_data
+        next_on, next_kind = self._next(follow_up, said)
         try:
             change = services.log_contact(
                 follow_up=follow_up,
@@ -373,14 +387,34 @@ class Log(TodayView):
                 note=said["note"],
                 about_competitor=said["about_competitor"],
                 anyway=said["anyway"],
+                next_on=next_on,
+                next_kind=next_kind,
+                promised=said["promised"],
             )
         except AlreadyClosed as faster:
             return self._again(pk, form, faster=faster.messages[0], status=409)
+        except Refused as refusal:
+            form.add_error("next_on", refusal)
+            return self._again(pk, form, status=400)
+        if change.interaction is not None:
+            note_script(said["script"], change.interaction, follow_up)
         words = _("%(customer)s logged") % {"customer": follow_up.customer.name}
+        if change.planned:
+            words += _(", next on %(day)s") % {"day": weekday_day(change.planned[0].due_on)}
         undo = Undo(words, change.events)
         if "own_page" in request.POST:
             return self._next_page(pk, undo)
         return self.after(at=pk, acted=[pk], undo=undo, shown=pk)
+
+    def _next(self, follow_up: FollowUp, said: dict[str, Any]) -> tuple[dt.date | None, str]:
+        """Day and kind of the next touch where the member plans it; no day where the cadence's own was left as it was."""
+        coming = reading.coming(follow_up, self.policy, self.today)
+        day = said["next_on"]
+        if day is None and said["promised"] and coming:
+            day = coming.day
+        if day is None or (coming and day == coming.day and not said["promised"]):
+            return None, ""
+        return day, coming.kind if coming else ""
 
     def _again(self, pk: int, form: LogForm, *, status: int, faster: str = "") -> HttpResponse:
         """The preview with what was typed, and why it was not taken."""
@@ -560,6 +594,22 @@ class Assign(PickedForm):
         count = len(change.follow_ups)
         words = ngettext("%(count)d given to %(who)s", "%(count)d given to %(who)s", count)
         return self.changed(change, words % {"count": count, "who": assignee})
+
+
+class SendScript(PickedForm):
+    """Send the picked customers a script, each in their own words: a worker does it, as far as the governor lets it."""
+
+    template = "dashboards/_today_script.html"
+    field = "script"
+
+    def form(self, data: Any = None) -> ScriptForm:
+        return ScriptForm(data)
+
+    def save(self, form: ScriptForm) -> HttpResponse:
+        row = bulk.start(
+            verb="script", ids=self.picks["pick"], seen=self.picks["seen"], member=self.member, said=form.said()
+        )
+        return self.done("bulk", pk=row.pk)
 
 
 class TakeBack(TodayView):

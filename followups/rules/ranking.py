@@ -7,6 +7,7 @@ Everything is whole numbers, and each rule is written so that SQL says the same 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import polars as pl
@@ -67,3 +68,52 @@ def urgency(due_on: pl.Expr, as_of: dt.date) -> pl.Expr:
     late = (pl.lit(as_of) - due_on).dt.total_days()
     by_lateness = URGENCY_TODAY + URGENCY_PER_DAY * late.clip(0, URGENCY_MOST_DAYS)
     return pl.when(late < 0).then(pl.lit(URGENCY_FUTURE, dtype=pl.Int64)).otherwise(by_lateness).cast(pl.Int64)
+
+
+def weight_of(level: str) -> int:
+    """How much a level weighs. Raises KeyError for one that does not exist."""
+    return {str(name): weight for name, weight in LEVEL_WEIGHTS.items()}[level]
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """Why a follow-up ranks where it does, factor by factor.
+
+    `worth` in points, `risk` and `urgency` in percent, `weight` a whole number; `rank` is what the queue orders by.
+    `coming` is the rank by what is known now: another one than `rank` where money or health have moved since the
+    priority was reckoned; the next night takes it over.
+    """
+
+    worth: int
+    risk: int
+    weight: int
+    urgency: int
+    rank: int
+    coming: int
+
+    @property
+    def has_moved(self) -> bool:
+        return self.rank != self.coming
+
+
+def explain(
+    *, priority: int, money: int | None, score: int | None, level: str, due_on: dt.date, as_of: dt.date
+) -> Reasoning:
+    """The factors of one follow-up's rank; the same arithmetic as `priority` and `urgency`.
+
+    `priority` as it is stored, `money` (points) and `score` (0 to 100) as they are now, null where unknown. Raises
+    KeyError for a level that does not exist.
+    """
+    worth = max(money or 0, LEAST_WORTH)
+    risk = UNKNOWN_RISK if score is None else max(100 - score, LEAST_RISK)
+    weight = weight_of(level)
+    late = (as_of - due_on).days
+    pressure = URGENCY_FUTURE if late < 0 else URGENCY_TODAY + URGENCY_PER_DAY * min(late, URGENCY_MOST_DAYS)
+    return Reasoning(
+        worth=worth,
+        risk=risk,
+        weight=weight,
+        urgency=pressure,
+        rank=priority // 100 * pressure,
+        coming=worth // 100 * risk * weight // 100 * pressure,
+    )
