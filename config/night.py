@@ -1,4 +1,4 @@
-"""The night: the apps' steps in order, per tenant, at 02:00 of its own time."""
+"""The night: the apps' steps in order, per tenant, at 02:00 of its own time; and the figures counted after it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from collections.abc import Callable
 from typing import Final
 
 import customers.changes
+import dashboards.counting
 import dashboards.nightly
+import followups.asking
+import followups.journeys
 import followups.nightly
+import health.counting
 import health.forecasting
 import health.nightly
 import risk.nightly
+import segmentation.counting
 import segmentation.cross_selling
 import segmentation.nightly
 import segmentation.valuing
 from config import env
+from customers.models import Customer
 from tenants.context import tenant_scope
 from tenants.models import Run, Tenant
+from tenants.querysets import last_night
 from tenants.runs import Step, open_run, open_runs, work_off
 
 JOB: Final = "nightly"
@@ -33,10 +40,26 @@ STEPS: Final[dict[str, Step]] = {
     "health": health.nightly.STEP,
     "forecast": health.forecasting.NIGHT,
     "follow-ups": followups.nightly.STEP,
+    "journeys": followups.journeys.NIGHT,
     "risk": risk.nightly.STEP,
+    "surveys": followups.asking.STEP,
     "saved-segments": dashboards.nightly.STEP,
     "notes": Step(customers.changes.forget, splits=False),
 }
+
+FIGURES_JOB: Final = "figures"
+
+FIGURES: Final[dict[str, Step]] = {
+    "segment-figures": segmentation.counting.STEP,
+    "health-figures": health.counting.STEP,
+    "risk-figures": dashboards.counting.STEP,
+}
+"""What the dashboards show of everybody, counted ahead: after the night, for nobody's queue waits for a chart."""
+
+FIGURES_FROM: Final = env.number("FIGURES_FROM", 20_000)
+"""Customers from which on figures are counted ahead; a smaller firm's pages count the rows themselves, as they are now."""
+
+_JOBS: Final = {JOB: STEPS, FIGURES_JOB: FIGURES}
 
 Ring = Callable[[int], None]
 
@@ -45,9 +68,12 @@ def run_night(tenant: Tenant, as_of: dt.date, *, everybody: bool = False) -> Run
     """Run a tenant's night for a day now, also one that has run before: it then finds nothing to change.
 
     Facts before the first instant of `as_of` in the tenant's zone count. `everybody`: look at all customers anew, not
-    only at those for whom something can have changed since the last night.
+    only at those for whom something can have changed since the last night. A big firm's figures are counted, too.
     """
-    return work_off(open_night(tenant, as_of, again=True, everybody=everybody), STEPS)
+    run = work_off_night(open_night(tenant, as_of, again=True, everybody=everybody))
+    if (figures := due_figures(tenant)) is not None:
+        work_off_night(figures)
+    return run
 
 
 def open_night(tenant: Tenant, as_of: dt.date, *, again: bool = False, everybody: bool = False) -> Run:
@@ -58,8 +84,8 @@ def open_night(tenant: Tenant, as_of: dt.date, *, again: bool = False, everybody
 
 
 def work_off_night(run: Run, ring: Ring | None = None) -> Run:
-    """Go on with a night that is open; `ring` is told how many other workers could help."""
-    return work_off(run, STEPS, ring)
+    """Go on with a night, or its figures, that is open; `ring` is told how many other workers could help."""
+    return work_off(run, _JOBS[run.job], ring)
 
 
 def due_night(tenant: Tenant, now: dt.datetime) -> Run | None:
@@ -74,6 +100,19 @@ def due_night(tenant: Tenant, now: dt.datetime) -> Run | None:
     return open_night(tenant, as_of)
 
 
+def due_figures(tenant: Tenant) -> Run | None:
+    """The figures of the last night, opened, when they have not been counted since it ended; None for a small firm."""
+    with tenant_scope(tenant):
+        night = last_night()
+        if night is None or night.finished_at is None:
+            return None
+        counted = Run.objects.filter(job=FIGURES_JOB, for_date=night.for_date).first()
+        is_due = counted is None or (counted.finished_at is not None and counted.finished_at < night.finished_at)
+        if not is_due or not Customer.objects.order_by("pk").values("pk")[FIGURES_FROM - 1 : FIGURES_FROM].exists():
+            return None
+    return open_run(tenant, FIGURES_JOB, night.for_date, FIGURES, again=True)
+
+
 def open_nights(tenant: Tenant) -> list[Run]:
-    """Nights that are open and that nobody works on."""
-    return open_runs(tenant, JOB)
+    """Nights, and figures of nights, that are open and that nobody works on."""
+    return [run for job in _JOBS for run in open_runs(tenant, job)]

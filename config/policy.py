@@ -8,10 +8,14 @@ from typing import Final, cast
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from customers.models import TouchKind
+from customers.models import Channel, TouchKind
 from dashboards.receipts import NAMES
+from followups.care_words import FESTIVALS
 from followups.reasons import touches_words
+from followups.rules.care import CarePolicy
+from followups.rules.contact_policy import ContactPolicy
 from followups.rules.policy import CadencePolicy, Period
+from followups.rules.survey_policy import Every, Sending, SurveyPolicy
 from health.rules.policy import ForecastPolicy, HealthPolicy
 from risk.rules.policy import RiskPolicy
 from segmentation.models import Stage, Tier
@@ -19,6 +23,7 @@ from segmentation.rules.policy import CrossSellPolicy, TierPolicy, ValuePolicy
 from segmentation.rules.tiers import TIER_ORDER
 from tenants.policies import register, register_check
 from tenants.policy_words import PACK_LABELS
+from tenants.rules.calendar import CalendarPolicy, Week
 from tenants.rules.sections import Misfit, PolicySection, gettext_noop
 
 TIERS: Final[Mapping[str, str | Promise]] = {code: label for code, label in Tier.choices if code}
@@ -38,6 +43,36 @@ LAPSES: Final[Mapping[str, str | Promise]] = {
     "own_cycle": gettext_lazy("own cycle"),
 }
 STAGES: Final[Mapping[str, str | Promise]] = dict(Stage.choices)
+YES_NO: Final[Mapping[str, str | Promise]] = {"yes": gettext_lazy("yes"), "no": gettext_lazy("no")}
+ANNIVERSARIES: Final[Mapping[str, str | Promise]] = {
+    "every": gettext_lazy("every year"),
+    "round": gettext_lazy("the first, and every fifth"),
+    "no": gettext_lazy("none"),
+}
+WEEKS: Final[Mapping[Week, str | Promise]] = {
+    "country": gettext_lazy("as usual in the country"),
+    "mon_fri": gettext_lazy("Monday to Friday"),
+    "mon_sat": gettext_lazy("Monday to Saturday"),
+    "every_day": gettext_lazy("every day, holidays too"),
+}
+SENDING: Final[Mapping[Sending, str | Promise]] = {
+    "by_hand": gettext_lazy("only by hand"),
+    "automatic": gettext_lazy("by themselves"),
+}
+SURVEYED: Final[Mapping[Every, str | Promise]] = {
+    "month": pgettext_lazy("period", "a month"),
+    "quarter": pgettext_lazy("period", "a quarter"),
+    "half_year": pgettext_lazy("period", "half a year"),
+    "year": pgettext_lazy("period", "a year"),
+}
+QUIET_DAYS: Final[Mapping[str, str | Promise]] = {
+    "none": pgettext_lazy("quiet days", "no day"),
+    "weekends": gettext_lazy("weekends"),
+}
+CHANNEL_CHOICES: Final[Mapping[str, str | Promise]] = {
+    "any": gettext_lazy("any channel that is open"),
+    "preferred": gettext_lazy("the preferred channel only"),
+}
 
 register(TierPolicy, {"scheme": PACK_LABELS})
 register(HealthPolicy, {"indicators": NAMES, "tier_weights": TIERS, "stage_weights": STAGES})
@@ -46,6 +81,26 @@ register(
     CadencePolicy,
     {"tiers": TIERS, "kind": dict(TouchKind.choices), "per": cast(Mapping[str, str], PERIODS)},
     {"tiers": touches_words},
+)
+register(CalendarPolicy, {"week": cast(Mapping[str, str], WEEKS)})
+register(
+    ContactPolicy,
+    {
+        "consent_needed": dict(Channel.choices),
+        "quiet_days": cast(Mapping[str, str], QUIET_DAYS),
+        "channel_choice": cast(Mapping[str, str], CHANNEL_CHOICES),
+    },
+)
+register(SurveyPolicy, {"sending": cast(Mapping[str, str], SENDING), "nps_every": cast(Mapping[str, str], SURVEYED)})
+register(
+    CarePolicy,
+    {
+        "festivals": cast(Mapping[str, str | Promise], FESTIVALS),
+        "festival_tiers": TIERS,
+        "automatic_tiers": TIERS,
+        "birthdays": YES_NO,
+        "anniversaries": ANNIVERSARIES,
+    },
 )
 register(RiskPolicy, {"top_tiers": TIERS})
 register(ValuePolicy, {"tier_weights": TIERS})
@@ -61,6 +116,8 @@ def tiers_are_of_the_scheme(sections: Mapping[str, PolicySection]) -> Iterator[M
     scheme = cast(TierPolicy, sections[TierPolicy.section]).scheme
     named = {
         (CadencePolicy.section, "tiers"): cast(CadencePolicy, sections[CadencePolicy.section]).tiers,
+        (CarePolicy.section, "festival_tiers"): cast(CarePolicy, sections[CarePolicy.section]).festival_tiers,
+        (CarePolicy.section, "automatic_tiers"): cast(CarePolicy, sections[CarePolicy.section]).automatic_tiers,
         (RiskPolicy.section, "top_tiers"): cast(RiskPolicy, sections[RiskPolicy.section]).top_tiers,
         (HealthPolicy.section, "tier_weights"): cast(HealthPolicy, sections[HealthPolicy.section]).tier_weights,
         (ValuePolicy.section, "tier_weights"): cast(ValuePolicy, sections[ValuePolicy.section]).tier_weights,

@@ -5,6 +5,7 @@ Nothing here raises for a missing value: config/checks.py says what is missing, 
 
 import hashlib
 import hmac
+import json
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -23,6 +24,8 @@ STATE_FOLDER = env.state_folder()
 SECRET_KEY = env.text("SECRET_KEY") or (
     "missing-and-refused-by-the-system-check" if PRODUCTION else env.generated_secret("secret_key")
 )
+# Keys of before: what they signed or sealed stays readable until everybody has the new one.
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "" if PRODUCTION else "*")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", default=PRODUCTION) else None
@@ -65,6 +68,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "anymail",
     "csp",
 ]
 MIDDLEWARE = [
@@ -238,8 +242,22 @@ EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=True)
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "perennial@localhost")
 # Without a mail server a password reset is written where the operator finds it, never lost in silence.
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+EMAIL_BACKEND = env.text("EMAIL_BACKEND") or (
+    "followups.sending.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.filebased.EmailBackend"
+)
 EMAIL_FILE_PATH = STATE_FOLDER / "mail"
+# A provider instead of a mail server: EMAIL_BACKEND=anymail.backends.mailgun.EmailBackend and its keys as JSON.
+ANYMAIL = json.loads(env.text("ANYMAIL") or "{}")
+# Answers and bounces come to <reference>@ this domain; without it answers go to the firm's own address.
+MAIL_REPLY_DOMAIN = env.text("MAIL_REPLY_DOMAIN")
+# How long a worker may be silent about what it sends before another one asks what became of it.
+OUTBOX_LEASE_S = env.number("OUTBOX_LEASE_S", 900)
+
+# ── addresses ───────────────────────────────────────────────────────────────
+# What links in mails and surveys begin with: the customer's browser must find us there.
+PUBLIC_URL = (env.text("PUBLIC_URL") or f"http://localhost:{env.text('PORT') or 8000}").rstrip("/")
+# Hosts and networks that are not public and that gateways of firms may lead to all the same.
+OUTGOING_ALLOW = env.words("OUTGOING_ALLOW")
 
 # ── languages, time, numbers ────────────────────────────────────────────────
 LANGUAGE_CODE = "en"
@@ -320,11 +338,17 @@ SPECTACULAR_SETTINGS = {
         "OrderKind": "customers.models.Order.Kind",
         "OrderStatus": "customers.models.Order.Status",
         "FollowUpStatus": "followups.models.FollowUp.Status",
+        "MessageStatus": "followups.models.Message.Status",
+        "MessagePurpose": "followups.models.Message.Purpose",
         "BackTestStatus": "health.models.BackTest.Status",
         "Tier": "segmentation.models.Tier",
         "Pack": "tenants.rules.sections.PACKS",
         "PolicyTouchKind": "followups.rules.policy.KINDS",
         "Band": "health.models.Band",
+        "SurveyReason": "followups.models.Reason",
+        "SurveyCause": "followups.models.Survey.Cause",
+        "SurveyState": "followups.survey_lists.STATES",
+        "QualityProblem": "followups.models.Problem",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

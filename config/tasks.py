@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from config import arrivals
-from config.night import due_night, open_nights, work_off_night
+from config.night import due_figures, due_night, open_nights, work_off_night
 from tenants import partitions
 from tenants.context import tenant_scope
 from tenants.models import Run, Tenant
@@ -15,8 +15,12 @@ MAX_HELPERS = 15
 
 @shared_task
 def ring_the_night() -> int:
-    """Open the nights that are due and send each to a worker; returns how many."""
-    opened = [run for tenant in Tenant.objects.filter(is_active=True) if (run := due_night(tenant, timezone.now()))]
+    """Open the nights that are due, and figures that a night has left behind, and send each to a worker; returns how many."""
+    opened = [
+        run
+        for tenant in Tenant.objects.filter(is_active=True)
+        if (run := due_night(tenant, timezone.now()) or due_figures(tenant))
+    ]
     for run in opened:
         work_off_run.delay(run.tenant_id, run.pk)
     return len(opened)
@@ -37,7 +41,10 @@ def work_off_run(tenant_id: int, run_id: int) -> str:
     tenant = Tenant.objects.get(pk=tenant_id)
     with tenant_scope(tenant):
         run = Run.objects.select_related("tenant").get(pk=run_id)
-    return work_off_night(run, lambda others: _ring(run, others)).status
+    status = work_off_night(run, lambda others: _ring(run, others)).status
+    if (figures := due_figures(tenant)) is not None:
+        work_off_run.delay(tenant.pk, figures.pk)
+    return status
 
 
 def _ring(run: Run, others: int) -> None:

@@ -1,7 +1,11 @@
 """Every address of the house. Pages of a firm live under its slug, so reserved words come first."""
 
+from django.conf import settings
 from django.urls import include, path
 
+from followups.views.calendar import PublicFeed
+from followups.views.survey_page import SurveyPage
+from followups.views.unsubscribe import Unsubscribe
 from tenants import views
 
 urlpatterns = [
@@ -11,11 +15,17 @@ urlpatterns = [
     path("readyz", views.readyz, name="readyz"),
     path("api/", include("config.api")),
     path("accounts/", include("allauth.urls")),
+    path("feeds/<str:secret>.ics", PublicFeed.as_view(), name="feed"),
+    path("survey/<str:token>/", SurveyPage.as_view(), name="survey-answer"),
+    path("unsubscribe/<str:token>/", Unsubscribe.as_view(), name="unsubscribe"),
+    # What mail providers tell, only where they must know a secret.
+    *([path("hooks/", include("anymail.urls"))] if settings.ANYMAIL.get("WEBHOOK_SECRET") else []),
     path(
         "<slug:tenant>/",
         include(
             [
                 path("", include("dashboards.urls")),
+                path("", include("followups.urls")),
                 path("", include("customers.urls")),
                 path("", include("tenants.urls")),
             ]

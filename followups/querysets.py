@@ -18,6 +18,7 @@ from customers.querysets import visible_customers
 from followups.rules.cadence import next_touch
 from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import URGENCY_FUTURE, URGENCY_MOST_DAYS, URGENCY_PER_DAY, URGENCY_TODAY
+from followups.rules.spread import nearest
 from tenants.base import TenantQuerySet
 from tenants.context import current_tenant
 from tenants.permissions import SEES_ALL, Role
@@ -25,6 +26,7 @@ from tenants.permissions import SEES_ALL, Role
 if TYPE_CHECKING:
     from customers.models import Customer
     from tenants.models import Member
+    from tenants.rules.calendar import Calendar
 
 View = Literal["mine", "covering", "all"]
 VIEWS: Final[tuple[View, ...]] = get_args(View)
@@ -269,16 +271,24 @@ def last_touched(customer: Customer) -> dict[str, dt.date]:
 
 
 def next_after(
-    customer: Customer, tier: str, policy: CadencePolicy, *, kind: str = "", today: dt.date | None = None
+    customer: Customer,
+    tier: str,
+    policy: CadencePolicy,
+    *,
+    kind: str = "",
+    today: dt.date | None = None,
+    calendar: Calendar | None = None,
 ) -> tuple[str, dt.date] | None:
     """Kind and day of the customer's next touch by the cadence; None when the tier has none.
 
-    With `kind` and `today`: as it will be once a contact of that kind is logged today.
+    With `kind` and `today`: as it will be once a contact of that kind is logged today. With a calendar the day is
+    the working day on which it lands where there is room.
     """
     touched = last_touched(customer)
     if kind and today:
         touched[kind] = today
-    return next_touch(tier, touched, policy)
+    found = next_touch(tier, touched, policy)
+    return found and (found[0], nearest(calendar, found[1], customer.pk) if calendar else found[1])
 
 
 def assignable(members: Iterable[Member]) -> list[Member]:

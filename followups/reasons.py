@@ -16,7 +16,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from pydantic import ValidationError
 
 from customers.models import TouchKind
+from followups.care_words import occasion_words
 from followups.rules.policy import PERIOD_DAYS, Period, Touch
+from followups.shipped_names import JOURNEYS, STEPS
+from tenants.templatetags.perennial import day
 
 if TYPE_CHECKING:
     from followups.models import FollowUp
@@ -24,6 +27,13 @@ if TYPE_CHECKING:
 MANUAL: Final = "manual"
 CADENCE: Final = "cadence:"
 SIGNAL: Final = "signal:"
+SURVEY: Final = "survey:"
+CARE: Final = "care:"
+JOURNEY: Final = "journey:"
+PLANNED: Final = "planned"
+"""What a member has agreed with the customer when they logged a contact: the next touch on a day of their own."""
+PROMISE: Final = "promise"
+"""The same, promised to the customer: closing the day asks for it."""
 
 WIDTH: Final = 38
 """Columns of a phrase; a Han character takes two."""
@@ -36,6 +46,8 @@ class SnoozeReason(models.TextChoices):
     LATER = "later", gettext_lazy("Asked to be called later")
     WAITING = "waiting", gettext_lazy("Waiting for an answer")
     ABSENT = "absent", gettext_lazy("Contact is away")
+    CARRIED = "carried", gettext_lazy("Carried over at the end of the day")
+    MOVED = "moved", gettext_lazy("Moved in the calendar")
 
 
 def snooze_words(reason: str) -> str:
@@ -45,7 +57,7 @@ def snooze_words(reason: str) -> str:
 
 def asks_for_contact(rule: str) -> bool:
     """Whether the rule wants the customer contacted, so that doing the follow-up is a touch."""
-    return rule.startswith((CADENCE, SIGNAL))
+    return rule.startswith((CADENCE, SIGNAL, JOURNEY, SURVEY, CARE)) or rule in {PLANNED, PROMISE}
 
 
 def phrase(follow_up: FollowUp, today: dt.date) -> str:
@@ -53,11 +65,20 @@ def phrase(follow_up: FollowUp, today: dt.date) -> str:
 
     `facts` by rule. cadence:<kind>: every_days. signal:order_silence: since (ISO date of the last order) and
     own_gap (days, or null). signal:contact_silence: since. signal:spec_drift: ratio (now ÷ before). manual:
-    text. A fact that is missing makes the phrase shorter, never a hole.
+    text. survey:nps, survey:csat: score. care:<kind>: on (ISO date), times, what and by. journey:<code>:<step>: journey and name (as they were named, else code
+    and step say it). planned, promise: on (ISO date of the talk) and text. A fact that is missing makes the phrase shorter, never a hole.
     """
     facts, rule = follow_up.facts, follow_up.rule
     if rule.startswith(CADENCE):
         return cut(_cadence(str(TouchKind(follow_up.kind).label), facts.get("every_days")))
+    if rule in {PLANNED, PROMISE}:
+        return cut(_agreed(rule, facts))
+    if rule.startswith(JOURNEY):
+        return cut(_journey(facts))
+    if rule.startswith(CARE):
+        return cut(_care(rule.removeprefix(CARE), facts))
+    if rule.startswith(SURVEY):
+        return cut(_low_answer(rule, facts))
     written = _SIGNALS.get(rule.removeprefix(SIGNAL))
     text = written(facts, today) if written else str(facts.get("text") or "").strip()
     return cut(text or str(TouchKind(follow_up.kind).label))
@@ -102,6 +123,34 @@ def _cadence(kind: str, days: int | None) -> str:
     return sentence % {"kind": kind, "days": days}
 
 
+def _agreed(rule: str, facts: Mapping[str, Any]) -> str:
+    said, text = facts.get("on"), " ".join(str(facts.get("text") or "").split())
+    if said is None:
+        head = _("Promised") if rule == PROMISE else _("Agreed")
+    else:
+        words = _("Promised on %(day)s") if rule == PROMISE else _("Agreed on %(day)s")
+        head = words % {"day": day(dt.date.fromisoformat(said))}
+    return _("%(head)s: %(text)s") % {"head": head, "text": text} if text else head
+
+
+def _care(kind: str, facts: Mapping[str, Any]) -> str:
+    said = {"what": str(facts.get("what") or ""), "by": str(facts.get("by") or "solar")}
+    words = occasion_words(kind, int(facts.get("times") or 0), **said)
+    on = facts.get("on")
+    if not on:
+        return words
+    return _("%(day)s: %(what)s") % {"day": day(dt.date.fromisoformat(on)), "what": words}
+
+
+def _journey(facts: Mapping[str, Any]) -> str:
+    code, step = str(facts.get("code") or ""), str(facts.get("step") or "")
+    journey = str(facts.get("journey") or JOURNEYS.get(code, code))
+    doing = str(facts.get("name") or STEPS.get(step, step))
+    if facts.get("alone") or not doing:
+        return journey
+    return _("%(journey)s: %(step)s") % {"journey": journey, "step": doing} if journey else doing
+
+
 def touches_words(touches: Sequence[Mapping[str, Any]]) -> str:
     """The touches of a tier, as the policy's document has them: "Monthly deep talk, quarterly report".
 
@@ -116,6 +165,14 @@ def _touch(said: Mapping[str, Any]) -> str:
     except ValidationError:
         return str(said.get("kind", ""))
     return _cadence(str(TouchKind(touch.kind).label), touch.interval_days)
+
+
+def _low_answer(rule: str, facts: Mapping[str, Any]) -> str:
+    score = facts.get("score")
+    if score is None:
+        return _("Low survey answer")
+    sentence = _("Answered NPS %(score)s of 10") if rule == f"{SURVEY}nps" else _("Answered CSAT %(score)s of 5")
+    return sentence % {"score": score}
 
 
 def _since(facts: Mapping[str, Any], today: dt.date) -> int | None:

@@ -34,6 +34,10 @@ RESERVED_SLUGS = frozenset(
         "admin",
         "docs",
         "start",
+        "feeds",
+        "hooks",
+        "unsubscribe",
+        "survey",
     }
 )
 

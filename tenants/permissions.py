@@ -32,7 +32,14 @@ _READ_DERIVED = frozenset(
         "forecasts:read",
         "back-tests:read",
         "follow-ups:read",
+        "absences:read",
+        "care-days:read",
+        "surveys:read",
         "alerts:read",
+        "scripts:read",
+        "journeys:read",
+        "enrolments:read",
+        "messages:read",
     }
 )
 
@@ -40,18 +47,26 @@ _ACCOUNT_MANAGER = (
     _READ_FACTS
     | _READ_DERIVED
     | {"customers:write", "contacts:write", "interactions:write", "complaints:write", "evidence:write"}
-    | {"survey-responses:write", "pulses:write"}
+    | {"survey-responses:write", "pulses:write", "messages:write"}
+    | {"surveys:write", "quality-reviews:read"}
+    | {"absences:write", "care-days:write"}
     | {"customers:export", "follow-ups:write", "segments:write", "policy:read"}
 )
 _TEAM_LEAD = _ACCOUNT_MANAGER | {
     "follow-ups:assign", "imports:read", "runs:read", "policy:write", "tiers:write", "members:read",
-    "back-tests:write",
+    "back-tests:write", "quality-reviews:write", "mystery-visits:read", "mystery-visits:write",
+    "scripts:write", "journeys:write",
 }  # fmt: skip
 _EXECUTIVE = _READ_FACTS | _READ_DERIVED | {
     "customers:export", "segments:write", "runs:read", "policy:read", "members:read",
+    "quality-reviews:read", "mystery-visits:read", "mystery-visits:write",
 }  # fmt: skip
-_INTEGRATION = _READ_FACTS | _WRITE_FACTS | _READ_DERIVED | {"follow-ups:write", "imports:read", "imports:write"}
-_ADMIN = _TEAM_LEAD | _WRITE_FACTS | {"imports:write", "members:write", "tokens:write", "runs:write", "events:read"}
+_INTEGRATION = _READ_FACTS | _WRITE_FACTS | _READ_DERIVED | {
+    "follow-ups:write", "care-days:write", "surveys:write", "messages:write", "imports:read", "imports:write",
+}  # fmt: skip
+_ADMIN = _TEAM_LEAD | _WRITE_FACTS | {
+    "imports:write", "members:write", "tokens:write", "runs:write", "events:read", "channels:write",
+}  # fmt: skip
 
 ROLE_PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     Role.ACCOUNT_MANAGER: frozenset(_ACCOUNT_MANAGER),

@@ -20,6 +20,7 @@ from tenants.permissions import Role, permissions_of
 from tenants.policies import pack_document, save_policy
 
 TOKEN_DAYS = 365
+_API = "pn"  # with what an API token begins
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -140,38 +141,55 @@ def create_token(
         raise ValidationError(
             _("The role %(role)s has no %(scopes)s.") % {"role": member.role, "scopes": ", ".join(missing)}
         )
-    # The prefix names the tenant, so that the wall is up before the table is read.
-    prefix = f"{_base36(current_tenant().pk)}x{secrets.token_hex(4)}"
-    secret = secrets.token_urlsafe(32)
+    prefix, secret_hash, text = make_secret(_API)
     token = ApiToken.objects.create(
         member=member,
         name=name,
         prefix=prefix,
-        secret_hash=_hash(secret),
+        secret_hash=secret_hash,
         scopes=sorted(wanted),
         expires_at=timezone.now() + dt.timedelta(days=days),
     )
     record("created", token, {"scopes": token.scopes})
-    return token, f"pn_{prefix}_{secret}"
+    return token, text
 
 
-def tenant_of_token(text: str) -> Tenant | None:
-    """The tenant that a token's text names, before anything is proven."""
-    kind, _sep, rest = text.partition("_")
+def make_secret(kind: str) -> tuple[str, str, str]:
+    """A new secret of the open scope's tenant: its prefix, the hash to keep, and its text, which nobody keeps.
+
+    `kind` says at the text's beginning what it opens; letters only.
+    """
+    # The prefix names the tenant, so that the wall is up before the table is read.
+    prefix = f"{_base36(current_tenant().pk)}x{secrets.token_hex(4)}"
+    secret = secrets.token_urlsafe(32)
+    return prefix, _hash(secret), f"{kind}_{prefix}_{secret}"
+
+
+def prefix_of(text: str) -> str:
+    """The prefix of a secret's text, by which its row is found."""
+    return text.partition("_")[2].partition("_")[0]
+
+
+def is_secret(secret_hash: str, text: str) -> bool:
+    """Whether the text has the secret of which this hash was kept."""
+    return hmac.compare_digest(secret_hash, _hash(text.partition("_")[2].partition("_")[2]))
+
+
+def tenant_of_token(text: str, *, kind: str = _API) -> Tenant | None:
+    """The tenant that a secret's text names, before anything is proven."""
+    said, _sep, rest = text.partition("_")
     # The last x divides: a tenant's number may have one of its own, the hexadecimal part has none.
     number = rest.partition("_")[0].rpartition("x")[0]
-    if kind != "pn" or not number or len(number) > 12 or set(number) - set(_ALPHABET):
+    if said != kind or not number or len(number) > 12 or set(number) - set(_ALPHABET):
         return None
     return Tenant.objects.filter(pk=int(number, 36), is_active=True).first()
 
 
 def check_token(text: str) -> ApiToken | None:
     """The usable token with this text in the open scope's tenant, or None. Notes when it was last used."""
-    _kind, _sep, rest = text.partition("_")
-    prefix, _sep, secret = rest.partition("_")
-    token = ApiToken.objects.select_related("member__user").filter(prefix=prefix).first()
+    token = ApiToken.objects.select_related("member__user").filter(prefix=prefix_of(text)).first()
     now = timezone.now()
-    if token is None or not hmac.compare_digest(token.secret_hash, _hash(secret)):
+    if token is None or not is_secret(token.secret_hash, text):
         return None
     if not token.is_usable(now) or not token.member.is_active or not token.member.user.is_active:
         return None

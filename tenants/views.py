@@ -101,7 +101,7 @@ def _redis_answers() -> bool:
 
 
 # Jobs, steps and counts in words; what is not here is shown by its name.
-_JOBS = {"nightly": gettext_lazy("Night")}
+_JOBS = {"nightly": gettext_lazy("Night"), "figures": gettext_lazy("Figures of the night")}
 _STEPS = {
     "segmentation": gettext_lazy("Segments and tiers"),
     "value": gettext_lazy("Customer value"),
@@ -109,8 +109,13 @@ _STEPS = {
     "health": gettext_lazy("Health"),
     "forecast": gettext_lazy("Lapse forecast"),
     "follow-ups": gettext_lazy("Follow-ups"),
+    "journeys": gettext_lazy("Journeys"),
     "risk": gettext_lazy("Risk"),
+    "surveys": gettext_lazy("Surveys and quality review"),
     "saved-segments": gettext_lazy("Saved segments"),
+    "segment-figures": gettext_lazy("Figures of segments and sales"),
+    "health-figures": gettext_lazy("Figures of health"),
+    "risk-figures": gettext_lazy("Figures of risk"),
 }
 _COUNTS = {
     "customers": gettext_lazy("customers"),
@@ -125,10 +130,18 @@ _COUNTS = {
     "warned": gettext_lazy("lapse warnings"),
     "models": gettext_lazy("forecast models fitted"),
     "raised": gettext_lazy("raised"),
+    "entered": gettext_lazy("entered a journey"),
+    "walked": gettext_lazy("journeys looked at"),
+    "care_raised": gettext_lazy("raised by the care calendar"),
+    "care_sent": gettext_lazy("greetings put into the outbox"),
     "ranked": gettext_lazy("ranked anew"),
     "cancelled": gettext_lazy("withdrawn"),
     "alerts": gettext_lazy("alerts opened"),
     "closed": gettext_lazy("alerts closed"),
+    "asked": gettext_lazy("surveys asked"),
+    "asked_again": gettext_lazy("surveys asked again"),
+    "reminded": gettext_lazy("survey reminders"),
+    "drawn": gettext_lazy("contacts drawn for review"),
     "segments": gettext_lazy("saved segments"),
     "joined": gettext_lazy("joined"),
     "left": gettext_lazy("left"),

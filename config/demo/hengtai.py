@@ -312,10 +312,11 @@ HENGTAI: Final = Firm(
     ),
     policy=(
         PolicyStep(
-            "起点太高，本公司没有千万级客户：战略三百万，重点六十万；交叉销售看单品",
+            "起点太高，本公司没有千万级客户：战略三百万，重点六十万；交叉销售看单品；调研自动发送",
             {
                 "tiers": {"strategic_money": 3_000_000, "key_money": 600_000},
                 "cross_sell": {"level": "product", "minimum_followed": 12},
+                "surveys": {"sending": "automatic"},
             },
         ),
         PolicyStep("流失的客户不多：概率到 30% 就预警", {"forecast": {"warn_percent": 30}}),

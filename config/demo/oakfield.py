@@ -329,8 +329,12 @@ OAKFIELD: Final = Firm(
     ),
     policy=(
         PolicyStep(
-            "Autumn fair: keep more shops in silver; rules between single articles",
-            {"tiers": {"silver_best": 45}, "cross_sell": {"level": "product", "minimum_followed": 12}},
+            "Autumn fair: keep more shops in silver; rules between single articles; surveys go out by themselves",
+            {
+                "tiers": {"silver_best": 45},
+                "cross_sell": {"level": "product", "minimum_followed": 12},
+                "surveys": {"sending": "automatic"},
+            },
         ),
         PolicyStep("Few of our shops lapse: warn from 30 % on", {"forecast": {"warn_percent": 30}}),
     ),

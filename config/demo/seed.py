@@ -7,12 +7,17 @@ from typing import Final
 
 from django.db import transaction
 
+from config.demo.cares import go_away, note_days
+from config.demo.desks import leave_desks
+from config.demo.feedback import ask_customers, review_contacts
 from config.demo.firm import Firm
 from config.demo.hengtai import HENGTAI
 from config.demo.history import write_history
 from config.demo.load import load_history, load_people
 from config.demo.logins import PASSWORD
+from config.demo.messages import send_messages
 from config.demo.oakfield import OAKFIELD
+from config.demo.walks import open_journeys, say_scripts
 from config.demo.weeks import NIGHTS_AGO, let_weeks_pass
 from segmentation.models import SavedSegment
 from segmentation.saved import save_segment
@@ -52,7 +57,15 @@ def seed(firm: Firm) -> Tenant:
             segment = save_segment(name=saved.name, filters=saved.filters, is_shared=True, member=lead)
             made_at = tenant.start_of(history.today - dt.timedelta(days=max(NIGHTS_AGO)))
             SavedSegment.objects.filter(pk=segment.pk).update(created_at=made_at)
+        ask_customers(firm, history.today)
+        open_journeys(lead, history.today)
+        note_days(firm, lead, history.today)
         let_weeks_pass(firm, history, members)
+        say_scripts(firm, history.today)
+        review_contacts(firm, members, history.today)
+        send_messages(lead)
+        leave_desks(firm, members, history.today)
+        go_away(firm, members, history.today)
     return tenant
 
 

@@ -18,7 +18,7 @@ from config.demo.shapes import SHAPES
 from config.night import run_night
 from customers.models import Customer, ExternalId, Interaction, TouchKind
 from followups.models import FollowUp
-from followups.reasons import MANUAL, SIGNAL, SnoozeReason
+from followups.reasons import PROMISE, SIGNAL, SnoozeReason
 from health.models import Band, HealthScore, Pulse
 from risk.models import Alert
 from segmentation.rules.policy import TierPolicy
@@ -39,6 +39,7 @@ _LAST_DAYS: Final = 3  # in these the work is not finished yet
 _DONE_SHARE_AT_LAST: Final = 0.5
 _JUDGED_SHARE: Final = 0.15  # of alerts that a person closes in a week
 _PROMISED_IN_DAYS: Final = (-1, 0, 0, 1)  # per account manager, from today
+_PROMISED_DAYS_AGO: Final = 4
 _PINNED_DAYS: Final = 180
 _VIEWED_SHARE: Final = 0.12  # of scored customers, on whom somebody has a view
 _OTHERWISE_SHARE: Final = 0.5  # of these, not the score's
@@ -251,9 +252,9 @@ def _promises(place: _Place, member: Member, today: dt.date) -> Iterator[FollowU
             assignee=member,
             kind=TouchKind.LIGHT_TOUCH,
             channel=place.customers[pk].contacts[0].channel,
-            rule=MANUAL,
+            rule=PROMISE,
             period=today.isoformat(),
-            facts={"text": text},
+            facts={"on": (today - dt.timedelta(days=_PROMISED_DAYS_AGO)).isoformat(), "text": text},
             due_on=today + dt.timedelta(days=days),
         )
 

@@ -31,6 +31,7 @@ from dashboards.lapses import lapse_at_once, lapse_of
 from dashboards.offers import offers_of
 from dashboards.standings import stage_of, tiering_of
 from dashboards.worth import WorthCards, worth_of
+from followups.journeys import places_of
 from followups.models import FollowUp
 from followups.reasons import phrase
 from health.history import rows_of
@@ -170,6 +171,7 @@ class CustomerPage(PartView):
             rhythm=rhythm,
             value=Worth.objects.filter(customer=customer).only("clv", "expected_orders").first(),
             follow_ups=_follow_ups(customer, self.today),
+            places=places_of(customer),
             contacts=_people(customer),
         )
 

@@ -18,7 +18,7 @@ from tests.conftest import Cast
 RESOURCES = (
     "customers", "contacts", "products", "orders", "interactions", "complaints",
     "survey-responses", "evidence", "tiers", "scores", "forecasts", "back-tests",
-    "segments", "pulses", "follow-ups", "members",
+    "absences", "care-days", "segments", "pulses", "follow-ups", "messages", "scripts", "journeys", "enrolments", "surveys", "quality-reviews", "mystery-visits", "members",
 )  # fmt: skip
 WRITABLE = (
     "customers", "contacts", "products", "orders", "interactions", "complaints", "survey-responses", "evidence",

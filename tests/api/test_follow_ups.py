@@ -87,3 +87,51 @@ def test_is_only_for_those_who_see_the_customer_and_may(call_as, cast: Cast, due
     with tenant_scope(cast.tenant):
         due.refresh_from_db()
         assert (due.status, due.snoozed_until) == ("open", None)
+
+
+def test_agrees_the_next_touch_once(call_as, cast: Cast, due: FollowUp) -> None:
+    ann, day = call_as(cast.ann), str(cast.tenant.today() + dt.timedelta(days=9))
+    said = {"customer": str(due.customer_id), "kind": "review", "due_on": day, "promised": True, "text": "Prices"}
+    made = ann.post("follow-ups", said)
+    assert made.status_code == 201, made.content
+    row = made.json()
+    assert (row["rule"], row["kind"], row["due_on"], row["assignee"]) == ("promise", "review", day, str(cast.ann.pk))
+    assert "Prices" in row["reason"]
+    again = ann.post("follow-ups", said)
+    assert (again.status_code, again["Outcome"], again.json()["id"]) == (200, "unchanged", row["id"])
+    named = said | {"customer": {"source": "erp", "external_id": "K-17"}, "kind": "report"}
+    assert ann.post("follow-ups", named).status_code == 201
+    past = ann.post("follow-ups", said | {"due_on": str(cast.tenant.today())})
+    assert past.status_code == 400
+    assert faults(ann.post("follow-ups", {})) == {
+        "#/customer": "required",
+        "#/kind": "required",
+        "#/due_on": "required",
+    }
+
+
+def test_plans_the_next_touch_with_the_contact(call_as, cast: Cast, due: FollowUp) -> None:
+    ann, day = call_as(cast.ann), cast.tenant.today() + dt.timedelta(days=9)
+    said = {"channel": "phone", "answered": True, "next_on": str(day)}
+    assert ann.post(f"follow-ups/{due.pk}/complete", said).status_code == 200
+    with tenant_scope(cast.tenant):
+        assert FollowUp.objects.get(rule="planned").due_on == day
+
+
+def test_moves_and_assigns(call_as, cast: Cast, due: FollowUp) -> None:
+    ann, day = call_as(cast.ann), str(cast.tenant.today() + dt.timedelta(days=4))
+    assert ann.post(f"follow-ups/{due.pk}/move", {"to": day}).json()["snoozed_until"] == day
+    assert ann.post(f"follow-ups/{due.pk}/move", {"to": "2020-01-01"}).status_code == 400
+    given = ann.post(f"follow-ups/{due.pk}/assign", {"assignee": str(cast.bo.pk)})
+    assert (given.status_code, given.json()["assignee"]) == (200, str(cast.bo.pk))
+    assert ann.post(f"follow-ups/{due.pk}/assign", {"assignee": str(cast.lea.pk)}).status_code == 400
+
+
+@pytest.mark.parametrize("verb", ["move", "assign"])
+def test_moves_and_assigns_only_for_those_who_may(call_as, cast: Cast, due: FollowUp, verb: str) -> None:
+    assert call_as(cast.eve).post(f"follow-ups/{due.pk}/{verb}", {}).status_code == 403
+    assert call_as(cast.eve).post("follow-ups", {}).status_code == 403
+    with tenant_scope(cast.tenant):
+        due.customer.owner_b = None
+        due.customer.save()
+    assert call_as(cast.bo).post(f"follow-ups/{due.pk}/{verb}", {}).status_code == 404

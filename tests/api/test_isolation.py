@@ -5,13 +5,30 @@ from decimal import Decimal
 import pytest
 
 from customers.models import Complaint, Contact, Customer, Evidence, Interaction, Order, Product, SurveyResponse
-from followups.models import FollowUp
+from followups.models import (
+    Absence,
+    CareDay,
+    Enrolment,
+    FollowUp,
+    Journey,
+    Message,
+    MysteryVisit,
+    QualityReview,
+    Script,
+    Survey,
+)
 from health.models import BackTest, HealthScore, LapseForecast, Pulse
 from segmentation.models import SavedSegment, Standing
 from tenants.context import tenant_scope
 from tests.api.conftest import Caller, faults
 from tests.api.test_access import RESOURCES, WRITABLE
 from tests.conftest import Cast
+
+
+def _journey(code: str = "theirs") -> Journey:
+    definition = {"trigger": "silence", "steps": [{"code": "ask"}]}
+    return Journey.objects.create(code=code, name="Theirs", trigger="silence", definition=definition)
+
 
 NAME = {"source": "erp", "external_id": "1"}
 
@@ -52,10 +69,50 @@ def theirs(cast: Cast) -> dict[str, int]:
             "survey-responses": SurveyResponse.objects.create(kind="nps", score=9, **facts).pk,
             "evidence": Evidence.objects.create(kind="endorsement", on="2026-11-20", **facts).pk,
             "pulses": Pulse.objects.create(customer=customer, member=cast.otto, band="red", reason="price").pk,
+            "absences": Absence.objects.create(member=cast.otto, first="2026-11-20", last="2026-11-21").pk,
+            "care-days": CareDay.objects.create(customer=customer, on="1998-12-01").pk,
             "follow-ups": FollowUp.objects.create(
                 customer=customer, kind="light_touch", rule="manual", period="1", due_on="2026-11-20"
             ).pk,
             "segments": SavedSegment.objects.create(name="Theirs", member=cast.otto, is_shared=True).pk,
+            "messages": Message.objects.create(
+                customer=customer,
+                contact=Contact.objects.create(name="Written to", customer=customer),
+                channel="email",
+                purpose="care",
+                origin="manual",
+                period="1",
+                body="Theirs",
+                due_at="2026-11-20T00:00Z",
+            ).pk,
+            "surveys": Survey.objects.create(
+                customer=customer,
+                contact=Contact.objects.create(name="Asked", customer=customer),
+                kind="nps",
+                cause="hand",
+                period="1",
+                channel="email",
+                language="en",
+                expires_at="2026-12-20T00:00Z",
+            ).pk,
+            "quality-reviews": QualityReview.objects.create(
+                customer=customer,
+                interaction=Interaction.objects.create(channel="phone", customer=customer),
+                member=cast.otto,
+                month="2026-10-01",
+            ).pk,
+            "mystery-visits": MysteryVisit.objects.create(
+                on="2026-11-02", channel="store", scene="Tiles", score=5, visitor=cast.otto
+            ).pk,
+            "scripts": Script.objects.create(code="theirs", scene="regular", name="Theirs").pk,
+            "journeys": _journey().pk,
+            "enrolments": Enrolment.objects.create(
+                journey=_journey("second"),
+                customer=customer,
+                event="order:1",
+                event_at="2026-11-20T00:00Z",
+                base_at="2026-11-20T00:00Z",
+            ).pk,
             "members": cast.otto.pk,
         }
 

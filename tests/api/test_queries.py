@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers.models import Complaint, Contact, Customer, Interaction, Order, OrderLine, Product, SurveyResponse, Tag
-from followups.models import FollowUp
+from followups.models import FollowUp, MysteryVisit, QualityReview, Survey
 from health.models import BackTest, BackTestCutOff, HealthScore, LapseForecast, Pulse
 from segmentation.models import Standing
 from tenants.context import tenant_scope
@@ -33,7 +33,13 @@ def _fill(cast: Cast, first: int, last: int) -> None:
                 placed_at="2026-11-20T00:00Z", placed_on="2026-11-20", currency="GBP", net=1, digest="x", **facts
             )
             OrderLine.objects.create(order=order, position=1, product=product, quantity=1, unit_price=1, money=1)
-            Interaction.objects.create(channel="phone", member=cast.ann, contact=contact, **facts)
+            talk = Interaction.objects.create(channel="phone", member=cast.ann, contact=contact, **facts)
+            Survey.objects.create(
+                customer=customer, contact=contact, kind="nps", cause="hand", period="1", channel="email", language="en",
+                expires_at=timezone.now(),
+            )  # fmt: skip
+            QualityReview.objects.create(customer=customer, interaction=talk, member=cast.ann, month="2026-10-01")
+            MysteryVisit.objects.create(on="2026-11-02", channel="store", scene="x", score=5, visitor=cast.eve)
             complaint = Complaint.objects.create(topic="Late", order=order, **facts)
             SurveyResponse.objects.create(kind="csat", score=4, contact=contact, complaint=complaint, **facts)
             FollowUp.objects.create(

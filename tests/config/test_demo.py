@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.db.models import F
 from django.urls import reverse
 
 from config.demo.history import write_history
@@ -19,7 +20,7 @@ from config.demo.shapes import HISTORY_DAYS, SHAPES
 from config.night import run_night
 from customers.models import Activity, Customer, Evidence, Interaction, Order
 from customers.services import Line, upsert_order
-from followups.models import FollowUp
+from followups.models import FollowUp, Message, MysteryVisit, QualityReview, Survey, SurveyLoop, SurveyReason
 from health.models import HealthHistory, HealthScore
 from risk.models import Alert
 from segmentation.models import LifetimeFit, SavedSegment, Standing, TierPin, Worth
@@ -212,6 +213,15 @@ def test_shows_policy_value_and_segments_at_work(demo):
             assert Worth.objects.filter(score__isnull=False).exists()
 
 
+def test_shows_what_was_sent_and_what_was_not_and_why(demo):
+    for firm in FIRMS:
+        with tenant_scope(Tenant.objects.get(slug=firm.slug)):
+            found = Counter(Message.objects.filter(origin__in=("manual", "care:demo")).values_list("status", "why"))
+        assert found["sent", ""] > 5
+        assert found["blocked", "opted_out"] == found["bounced", "dead_address"] == found["uncertain", "unclear"] == 1
+        assert found["held", "quiet"] == 1
+
+
 def test_hides_in_the_orders_what_is_bought_after_what(histories):
     for firm, history in histories:
         by_name = {article.name: article.number for article in firm.articles}
@@ -229,6 +239,22 @@ def test_hides_in_the_orders_what_is_bought_after_what(histories):
             assert len(followed) > len(open_ones) / 3
 
 
+def test_shows_surveys_and_reviews_at_work(demo):
+    for firm in FIRMS:
+        with tenant_scope(Tenant.objects.get(slug=firm.slug)):
+            asked = Survey.objects.all()
+            assert asked.filter(answered_at__isnull=False).count() > 5
+            assert asked.filter(answered_at__isnull=True).count() > 5
+            assert SurveyReason.objects.exists()
+            loops = SurveyLoop.objects.all()
+            assert loops.filter(follow_up__status="done").exists()
+            assert loops.filter(analysed_at__isnull=False).exists()
+            assert MysteryVisit.objects.count() == 5
+            reviews = QualityReview.objects.all()
+            assert reviews.filter(reviewed_at__isnull=False).exists()
+            assert not reviews.filter(reviewer=F("member")).exists()
+
+
 def test_leaves_nothing_for_the_night_to_change(demo):
     for firm in FIRMS:
         tenant = Tenant.objects.get(slug=firm.slug)
@@ -236,8 +262,9 @@ def test_leaves_nothing_for_the_night_to_change(demo):
         with tenant_scope(tenant):
             steps = {step.name: step.counts for step in run.steps.all()}
         assert steps["segmentation"]["changed"] == steps["segmentation"]["moved"] == steps["health"]["changed"] == 0
-        assert steps["follow-ups"] == {"raised": 0, "cancelled": 0, "ranked": 0}
+        assert set(steps["follow-ups"].values()) == {0}
         assert steps["risk"] == {"alerts": 0, "raised": 0, "closed": 0}
+        assert steps["surveys"] == {"asked": 0, "asked_again": 0, "reminded": 0, "drawn": 0}
 
 
 def test_writes_orders_as_the_services_would(demo):

@@ -11,7 +11,36 @@ from typing import Any
 from django.utils import timezone
 
 from customers import models as facts
-from followups.models import FollowUp
+from followups.models import (
+    Absence,
+    Announcement,
+    Bulk,
+    BulkItem,
+    CalendarFeed,
+    CareDay,
+    CareWishes,
+    ChannelSetup,
+    ContactWishes,
+    CoverMove,
+    DeadAddress,
+    Desk,
+    DutyHolder,
+    Enrolment,
+    FollowUp,
+    Journey,
+    JourneyStep,
+    Message,
+    MysteryVisit,
+    OptOut,
+    QualityReview,
+    QualitySample,
+    Script,
+    ScriptUse,
+    ScriptVariant,
+    Survey,
+    SurveyLoop,
+    SurveyReason,
+)
 from health import models as health
 from risk.models import Alert
 from segmentation import models as worth
@@ -54,8 +83,83 @@ def saved_segment() -> worth.SavedSegment:
     return worth.SavedSegment.objects.create(name=new(), member=member(), is_shared=True)
 
 
+def bulk() -> Bulk:
+    return Bulk.objects.create(member=member(), verb="complete", total=1)
+
+
 def run() -> house.Run:
     return house.Run.objects.create(job=new(), for_date=DAY)
+
+
+def contact() -> facts.Contact:
+    return facts.Contact.objects.create(customer=customer(), name=new())
+
+
+def survey_response() -> facts.SurveyResponse:
+    return facts.SurveyResponse.objects.create(customer=customer(), kind="nps", score=3)
+
+
+def survey() -> Survey:
+    asked = contact()
+    return Survey.objects.create(
+        customer=asked.customer, contact=asked, kind="nps", cause="hand", period=new(), channel="email", language="en",
+        expires_at=NOW + dt.timedelta(days=14),
+    )  # fmt: skip
+
+
+def message() -> Message:
+    to = contact()
+    return Message.objects.create(
+        customer=to.customer, contact=to, channel="email", purpose="care", origin="row", period=new(), subject="Row",
+        body="Row", due_at=NOW,
+    )  # fmt: skip
+
+
+def survey_loop() -> SurveyLoop:
+    response = survey_response()
+    return SurveyLoop.objects.create(customer=response.customer, response=response)
+
+
+def survey_reason() -> SurveyReason:
+    response = survey_response()
+    return SurveyReason.objects.create(customer=response.customer, response=response, code="price")
+
+
+def quality_review() -> QualityReview:
+    talk = facts.Interaction.objects.create(customer=customer(), channel="phone")
+    return QualityReview.objects.create(
+        customer=talk.customer, interaction=talk, member=member(), month=DAY.replace(day=1)
+    )
+
+
+def script() -> Script:
+    return Script.objects.create(code=new(), scene="regular", name="Row")
+
+
+def wording() -> ScriptVariant:
+    made = script()
+    texts = {"en": {"subject": "", "parts": ["Hello {customer}."]}}
+    ScriptVariant.objects.create(script=made, letter="B", texts=texts)
+    return ScriptVariant.objects.create(script=made, letter="A", texts=texts)
+
+
+def journey() -> Journey:
+    return Journey.objects.create(
+        code=new(), name="Row", trigger="silence", definition={"trigger": "silence", "steps": [{"code": "ask"}]}
+    )
+
+
+def enrolment() -> Enrolment:
+    return Enrolment.objects.create(
+        journey=journey(), customer=customer(), event=new(), event_at=NOW, base_at=NOW, next_at=NOW
+    )
+
+
+def script_use() -> ScriptUse:
+    talk = facts.Interaction.objects.create(customer=customer(), channel="phone")
+    return ScriptUse.objects.create(
+        variant=wording(), customer=talk.customer, interaction=talk, channel="phone", at=NOW
+    )
 
 
 ROWS: dict[str, Callable[[], Any]] = {
@@ -170,6 +274,49 @@ ROWS: dict[str, Callable[[], Any]] = {
     "followups.FollowUp": lambda: FollowUp.objects.create(
         customer=customer(), kind="light_touch", rule="manual", period="row", due_on=DAY
     ),
+    "followups.Script": script,
+    "followups.ScriptVariant": wording,
+    "followups.ScriptUse": script_use,
+    "followups.Journey": journey,
+    "followups.Announcement": lambda: Announcement.objects.create(product=product()),
+    "followups.Enrolment": enrolment,
+    "followups.JourneyStep": lambda: JourneyStep.objects.create(enrolment=enrolment(), code="ask", status="raised"),
+    "followups.DutyHolder": lambda: DutyHolder.objects.update_or_create(duty="product", defaults={"member": member()})[
+        0
+    ],
+    "followups.CareWishes": lambda: CareWishes.objects.create(
+        contact=facts.Contact.objects.create(customer=customer(), name=new())
+    ),
+    "followups.CareDay": lambda: CareDay.objects.create(customer=customer(), on=DAY),
+    "followups.Absence": lambda: Absence.objects.create(member=member(), first=DAY, last=DAY),
+    "followups.CoverMove": lambda: CoverMove.objects.create(
+        absence=Absence.objects.create(member=member(), first=DAY, last=DAY),
+        follow_up=ROWS["followups.FollowUp"](),
+        to=member(),
+    ),
+    "followups.Message": message,
+    "followups.OptOut": lambda: OptOut.objects.create(contact=contact(), channel="email", how="person"),
+    "followups.DeadAddress": lambda: DeadAddress.objects.create(channel="email", address=f"{new()}@example.org"),
+    "followups.ContactWishes": lambda: ContactWishes.objects.create(contact=contact()),
+    "followups.ChannelSetup": lambda: ChannelSetup.objects.create(channel=new()[-10:]),
+    "followups.Survey": survey,
+    "followups.SurveyLoop": survey_loop,
+    "followups.SurveyReason": survey_reason,
+    "followups.QualitySample": lambda: QualitySample.objects.create(
+        month=dt.date(1990, 1, 1) + dt.timedelta(days=31 * next(_numbers)),
+        percent=5,
+        contacts=20,
+        drawn=1,
+        policy_version=1,
+    ),
+    "followups.QualityReview": quality_review,
+    "followups.MysteryVisit": lambda: MysteryVisit.objects.create(
+        on=DAY, channel="store", scene="row", score=5, visitor=member()
+    ),
+    "followups.Desk": lambda: Desk.objects.create(member=member(), view="mine"),
+    "followups.Bulk": bulk,
+    "followups.BulkItem": lambda: BulkItem.objects.create(bulk=bulk(), follow_up=ROWS["followups.FollowUp"]()),
+    "followups.CalendarFeed": lambda: CalendarFeed.objects.create(member=member(), prefix=new(), secret_hash="row"),
     "risk.Alert": lambda: Alert.objects.create(
         customer=customer(),
         signal="order_silence",
