@@ -93,6 +93,16 @@ class TenantView(View):
         address = self.address(name, **kwargs)
         return HttpResponseClientRedirect(address) if self.request.htmx else redirect(address)
 
+    def refuse_unknown(self, *known: str) -> None:
+        """Raises BadRequest, in words, for a parameter of the address that the page does not have."""
+        if unknown := sorted(set(self.request.GET) - set(known)):
+            if not known:
+                raise BadRequest(_("This page has no parameters."))
+            raise BadRequest(
+                _("This page has no parameter %(names)s. It has: %(known)s.")
+                % {"names": ", ".join(unknown), "known": ", ".join(sorted(known))}
+            )
+
     def check_export(self, permission: str | None) -> None:
         """Raises PermissionDenied when the member's role does not include the export."""
         if not (permission and self.member.can(permission)):

@@ -145,11 +145,7 @@ class CustomerPage(PartView):
     """
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        if unknown := sorted(set(request.GET) - {"all", "since"}):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": "all, since"}
-            )
+        self.refuse_unknown("all", "since")
         customer, (night, policy) = self.customer, self.known
         is_whole = "all" in request.GET or "since" in request.GET
         parts: dict[str, Any] = {}

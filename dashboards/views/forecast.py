@@ -115,11 +115,7 @@ class BackTestPage(TenantView):
         return backtests.latest_record() or BackTest.objects.filter(status=BackTest.Status.DONE).first()
 
     def check_parameters(self) -> None:
-        if unknown := sorted(set(self.request.GET) - {"export"}):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": "export"}
-            )
+        self.refuse_unknown("export")
         if (asked := self.request.GET.get("export")) is not None and asked not in self.exports:
             raise BadRequest(_("export is one of: %(known)s.") % {"known": ", ".join(self.exports)})
 

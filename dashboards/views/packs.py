@@ -32,11 +32,7 @@ class _Pack(TenantView):
         raise NotImplementedError
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        if unknown := sorted(set(request.GET) - {"as"}):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": "as"}
-            )
+        self.refuse_unknown("as")
         if request.GET.get("as", "pdf") != "pdf":
             raise BadRequest(_("The one other form is pdf."))
         customers = self.customers()

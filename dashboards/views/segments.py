@@ -67,11 +67,7 @@ class ExplorerView(TenantView):
         return self.night.for_date if self.night else self.request.tenant.today()
 
     def check_parameters(self) -> None:
-        if unknown := sorted(set(self.request.GET) - self.known):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": ", ".join(sorted(self.known))}
-            )
+        self.refuse_unknown(*self.known)
         if (asked := self.request.GET.get("export")) is not None and asked not in self.exports:
             raise BadRequest(_("export is one of: %(known)s.") % {"known": ", ".join(self.exports)})
 

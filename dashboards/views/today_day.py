@@ -39,11 +39,6 @@ class DayView(TenantView):
     def desk(self) -> Desk | None:
         return desk.desk_of(self.member)
 
-    def refuse_unknown(self, *known: str) -> None:
-        if unknown := sorted(set(self.request.GET) - set(known)):
-            values = {"names": ", ".join(unknown), "known": ", ".join(known) or "–"}
-            raise BadRequest(_("This page has no parameter %(names)s. It has: %(known)s.") % values)
-
 
 class Since(DayView):
     """How much has come in since then, of each kind; Today asks for it when it is on screen."""

@@ -127,11 +127,7 @@ class CarePage(TenantView):
 
     def _asked(self) -> dict[str, Any]:
         known = CareWeeksForm.base_fields
-        if unknown := sorted(set(self.request.GET) - set(known)):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": ", ".join(known)}
-            )
+        self.refuse_unknown(*known)
         form = CareWeeksForm(self.request.GET)
         if not form.is_valid():
             raise BadRequest(" ".join(f"{name}: {' '.join(map(str, words))}" for name, words in form.errors.items()))
@@ -214,8 +210,7 @@ class CustomerCare(TenantView):
     nav = "customers"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        if request.GET:
-            raise BadRequest(_("This page has no parameters."))
+        self.refuse_unknown()
         customer = get_object_or_404(Customer.objects.visible_to(self.member), pk=self.kwargs["customer"])
         today = self.request.tenant.today()
         contacts = list(customer.contacts.filter(left_on__isnull=True).order_by("-is_main", "name"))

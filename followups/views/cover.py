@@ -56,8 +56,7 @@ class CoverPage(TenantView):
     nav = "cover"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        if request.GET:
-            raise BadRequest(_("This page has no parameters."))
+        self.refuse_unknown()
         today = self.request.tenant.today()
         rows = list(cover.absences(today))
         in_hand = _counts(
@@ -239,11 +238,7 @@ class OwnerChanges(TenantView):
     nav = "cover"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        if unknown := sorted(set(request.GET) - {"export"}):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": "export"}
-            )
+        self.refuse_unknown("export")
         if request.GET.get("export", "csv") != "csv":
             raise BadRequest(_("The one form of export is csv."))
         rows = cover.owner_changes(self.member)

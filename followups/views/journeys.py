@@ -131,11 +131,7 @@ class JourneyList(TenantView):
     nav = "journeys"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        if unknown := sorted(set(request.GET) - {"export"}):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": "export"}
-            )
+        self.refuse_unknown("export")
         if request.GET.get("export", "csv") != "csv":
             raise BadRequest(_("The one form of export is csv."))
         journeys.ensure_journeys()

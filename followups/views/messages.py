@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -275,8 +274,7 @@ class ContactReach(_OfContact):
     """How a contact stands: whether each channel is open now and why not, what has used the budget, what they wish."""
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        if request.GET:
-            raise BadRequest(_("This page has no parameters."))
+        self.refuse_unknown()
         contact = self.contact
         addresses = {value.lower() for value in (contact.email, contact.phone, contact.wechat) if value}
         waiting = Message.objects.filter(contact=contact, status__in=[*outbox.OPEN, S.BLOCKED, S.UNCERTAIN])

@@ -177,11 +177,7 @@ class People(TenantView):
     nav = "quality"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        if unknown := sorted(set(request.GET) - {"first", "last", "export"}):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": "export, first, last"}
-            )
+        self.refuse_unknown("export", "first", "last")
         form = SpanForm(request.GET)
         if not form.is_valid():
             raise BadRequest(_("A month, like 2026-10."))

@@ -110,11 +110,7 @@ class ScriptLibrary(TenantView):
 
     def _asked(self) -> str:
         known = {"scene", "export"}
-        if unknown := sorted(set(self.request.GET) - known):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": ", ".join(sorted(known))}
-            )
+        self.refuse_unknown(*known)
         if self.request.GET.get("export", "csv") != "csv":
             raise BadRequest(_("The one form of export is csv."))
         scene = self.request.GET.get("scene", "")
@@ -171,11 +167,7 @@ class ScriptPage(ScriptView):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         known = {"q", "language"}
-        if unknown := sorted(set(request.GET) - known):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": ", ".join(sorted(known))}
-            )
+        self.refuse_unknown(*known)
         language = request.GET.get("language") or scripts.known_language(get_language() or "")
         if language not in LANGUAGES:
             raise BadRequest(_("language is one of: %(known)s.") % {"known": ", ".join(LANGUAGES)})
@@ -401,11 +393,7 @@ class ScriptForFollowUp(TenantView):
     nav = "today"
 
     def get(self, request: HttpRequest, pk: int, **kwargs: Any) -> HttpResponse:
-        if unknown := sorted(set(request.GET) - {"script"}):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": "script"}
-            )
+        self.refuse_unknown("script")
         rows = FollowUp.objects.visible_to(self.member).select_related("customer", "contact")
         follow_up: FollowUp = get_object_or_404(rows, pk=pk)
         asked = request.GET.get("script", "")

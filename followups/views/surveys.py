@@ -56,11 +56,7 @@ class Surveys(TenantView):
     nav = "surveys"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        if unknown := sorted(set(request.GET) - {"days", "export"}):
-            raise BadRequest(
-                _("This page has no parameter %(names)s. It has: %(known)s.")
-                % {"names": ", ".join(unknown), "known": "days, export"}
-            )
+        self.refuse_unknown("days", "export")
         days = request.GET.get("days", "90")
         if days not in SPANS:
             raise BadRequest(_("days is one of: %(known)s.") % {"known": ", ".join(SPANS)})
