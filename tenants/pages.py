@@ -103,6 +103,14 @@ class TenantView(View):
                 % {"names": ", ".join(unknown), "known": ", ".join(sorted(known))}
             )
 
+    def parameters(self, form_class: type[forms.Form]) -> dict[str, Any]:
+        """What the address asks for. Raises BadRequest, naming the parameter, for what the form does not have or cannot read."""
+        self.refuse_unknown(*form_class.base_fields)
+        form = form_class(self.request.GET)
+        if not form.is_valid():
+            raise BadRequest(" ".join(f"{name}: {' '.join(map(str, words))}" for name, words in form.errors.items()))
+        return form.cleaned_data
+
     def check_export(self, permission: str | None) -> None:
         """Raises PermissionDenied when the member's role does not include the export."""
         if not (permission and self.member.can(permission)):

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
@@ -92,7 +91,7 @@ class CarePage(TenantView):
     nav = "care"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        asked = self._asked()
+        asked = self.parameters(CareWeeksForm)
         today = self.request.tenant.today()
         weeks = asked["weeks"] or USUAL_WEEKS
         last = today + dt.timedelta(days=7 * weeks - 1)
@@ -124,14 +123,6 @@ class CarePage(TenantView):
             may_export=self.member.can("customers:export"),
             ahead=rules.ahead_days,
         )
-
-    def _asked(self) -> dict[str, Any]:
-        known = CareWeeksForm.base_fields
-        self.refuse_unknown(*known)
-        form = CareWeeksForm(self.request.GET)
-        if not form.is_valid():
-            raise BadRequest(" ".join(f"{name}: {' '.join(map(str, words))}" for name, words in form.errors.items()))
-        return form.cleaned_data
 
 
 def _lines(days: Sequence[Occasion]) -> list[Line]:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final, cast
 
 import django_filters as filters
 from django import forms
-from django.core.exceptions import BadRequest
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.urls import reverse
@@ -66,20 +65,6 @@ class SpanForm(forms.Form):
         return cleaned
 
 
-def asked_of(request: HttpRequest, form_class: type[forms.Form]) -> dict[str, Any]:
-    """What the address asks for; a parameter that the page does not have, or cannot read, is a 400 in words."""
-    known = form_class.base_fields
-    if unknown := sorted(set(request.GET) - set(known)):
-        raise BadRequest(
-            _("This page has no parameter %(names)s. It has: %(known)s.")
-            % {"names": ", ".join(unknown), "known": ", ".join(known)}
-        )
-    form = form_class(request.GET)
-    if not form.is_valid():
-        raise BadRequest(" ".join(" ".join(map(str, words)) for words in form.errors.values()))
-    return form.cleaned_data
-
-
 @dataclass(frozen=True)
 class Shown:
     """A line of a table of coverage: what it is called, its numbers, and the question that opens its rows."""
@@ -101,7 +86,7 @@ class CoveragePage(TenantView):
     nav = "coverage"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        asked = asked_of(request, SpanForm)
+        asked = self.parameters(SpanForm)
         today = self.request.tenant.today()
         last = asked["last"] or today
         first = asked["first"] or min(last, today) - dt.timedelta(days=USUAL_DAYS - 1)
@@ -297,7 +282,7 @@ class YearPage(TenantView):
     nav = "coverage"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        asked = asked_of(request, YearForm)
+        asked = self.parameters(YearForm)
         person = None
         if asked["person"]:
             person = Member.objects.select_related("user").get(pk=asked["person"])
