@@ -19,7 +19,7 @@ from tenants.pages import FormPage
 from tenants.templatetags.perennial import day
 
 
-class _OfCustomer(FormPage):
+class OfCustomer(FormPage):
     """A form about the customer in the address, or the one that the row in the address belongs to."""
 
     nav = "customers"
@@ -37,7 +37,7 @@ class _OfCustomer(FormPage):
         return self.done("customer", pk=self.customer.pk)
 
 
-class LogContact(_OfCustomer):
+class LogContact(OfCustomer):
     """Write down a contact that has happened; it counts for the cadence of its kind."""
 
     permission = "interactions:write"
@@ -54,7 +54,7 @@ class LogContact(_OfCustomer):
         return self.saved(_("The contact is logged."))
 
 
-class ContactAdd(_OfCustomer):
+class ContactAdd(OfCustomer):
     """A new person at the customer."""
 
     permission = "contacts:write"
@@ -71,7 +71,7 @@ class ContactAdd(_OfCustomer):
         return self.saved(_("%(name)s is added.") % {"name": contact})
 
 
-class ContactEdit(_OfCustomer):
+class ContactEdit(OfCustomer):
     """Change what is known about a person."""
 
     permission = "contacts:write"
@@ -97,7 +97,7 @@ class ContactEdit(_OfCustomer):
         return self.saved(_("%(name)s is saved.") % {"name": self.contact})
 
 
-class ComplaintAdd(_OfCustomer):
+class ComplaintAdd(OfCustomer):
     """Something went wrong for the customer."""
 
     permission = "complaints:write"
@@ -114,7 +114,7 @@ class ComplaintAdd(_OfCustomer):
         return self.saved(_("The complaint is written down."))
 
 
-class ComplaintSolve(_OfCustomer):
+class ComplaintSolve(OfCustomer):
     """A complaint is solved."""
 
     permission = "complaints:write"
@@ -141,7 +141,7 @@ class ComplaintSolve(_OfCustomer):
         return self.saved(_("The complaint is solved."))
 
 
-class SurveyResponseAdd(_OfCustomer):
+class SurveyResponseAdd(OfCustomer):
     """What the customer answered to a survey."""
 
     permission = "survey-responses:write"
@@ -158,7 +158,7 @@ class SurveyResponseAdd(_OfCustomer):
         return self.saved(_("The survey response is written down."))
 
 
-class SurveyResponseEdit(_OfCustomer):
+class SurveyResponseEdit(OfCustomer):
     """Change what was written down of an answer."""
 
     permission = "survey-responses:write"
@@ -186,7 +186,7 @@ class SurveyResponseEdit(_OfCustomer):
         return self.saved(_("The survey response is saved."))
 
 
-class EvidenceAdd(_OfCustomer):
+class EvidenceAdd(OfCustomer):
     """Something that shows what the customer is worth beside its money."""
 
     permission = "evidence:write"
@@ -203,7 +203,7 @@ class EvidenceAdd(_OfCustomer):
         return self.saved(_("The evidence is written down. The next night counts it."))
 
 
-class _OfEvidence(_OfCustomer):
+class _OfEvidence(OfCustomer):
     permission = "evidence:write"
 
     @cached_property

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from customers.models import Contact, Customer
+from customers.views.facts import OfCustomer
 from followups import care
 from followups.care import Occasion
 from followups.care_words import FESTIVALS, KINDS
@@ -25,7 +26,7 @@ from followups.models import CareDay, CareWishes, FollowUp, Message
 from followups.rules.care import CarePolicy
 from tenants.calendars import firm_calendar
 from tenants.export import write_csv
-from tenants.pages import FormPage, TenantView
+from tenants.pages import TenantView
 from tenants.policies import active_policy
 from tenants.templatetags.perennial import day as day_words
 
@@ -218,13 +219,8 @@ class CustomerCare(TenantView):
         )
 
 
-class _OfCustomer(FormPage):
-    nav = "customers"
-
-    @cached_property
-    def customer(self) -> Customer:
-        found: Customer = get_object_or_404(Customer.objects.visible_to(self.member), pk=self.kwargs["customer"])
-        return found
+class _OfCustomer(OfCustomer):
+    """A form of the customer's care, to whose page it goes back."""
 
     def back(self) -> str:
         return self.address("customer-care", customer=self.customer.pk)
