@@ -18,7 +18,7 @@ from customers.api import (
     customers_of,
     with_external_ids,
 )
-from customers.models import Channel, Customer, TouchKind
+from customers.models import Channel, Customer, Interaction, TouchKind
 from followups import services
 from followups.filters import FollowUpFilter
 from followups.models import FollowUp
@@ -63,6 +63,9 @@ class CompleteSerializer(Strict):
     kind = serializers.ChoiceField(choices=TouchKind.choices, required=False)
     answered = serializers.BooleanField(required=False, allow_null=True)
     about_competitor = serializers.BooleanField(required=False)
+    leaving = serializers.ChoiceField(
+        choices=Interaction.Leaving.choices, required=False, allow_blank=True, help_text="Whether it thinks of leaving."
+    )
     note = serializers.CharField(required=False, allow_blank=True, max_length=services.NOTE_LENGTH)
     next_on = Day(required=False, help_text="The next touch, agreed by hand; without it the cadence plans.")
     promised = serializers.BooleanField(required=False, help_text="Whether the next touch was promised.")
@@ -134,6 +137,7 @@ class FollowUpViewSet(Resource):
                 note=said.get("note", ""),
                 kind=said.get("kind", ""),
                 about_competitor=said.get("about_competitor", False),
+                leaving=said.get("leaving", ""),
                 next_on=said.get("next_on"),
                 promised=said.get("promised", False),
             )

@@ -6,4 +6,4 @@ class FollowUpsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to what mail providers tell: registering is all that the import does."""
-        import followups.hooks  # noqa: F401
+        import followups.messages.hooks  # noqa: F401

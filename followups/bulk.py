@@ -20,8 +20,9 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from followups import script_bulk, services
+from followups import services
 from followups.models import Bulk, BulkItem, FollowUp
+from followups.scripts import bulk as script_bulk
 from followups.services import Change, Refused
 from tenants.context import tenant_scope
 from tenants.events import record

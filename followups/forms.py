@@ -10,8 +10,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from customers.models import Channel
-from followups.governor import BY_HAND
+from customers.models import Channel, Interaction
+from followups.messages.governor import BY_HAND
 from followups.models import Script
 from followups.querysets import VIEWS
 from followups.reasons import SnoozeReason
@@ -140,6 +140,9 @@ class LogForm(forms.Form):
     )
     note = forms.CharField(label=_("What was said"), max_length=NOTE_LENGTH, required=False, widget=forms.Textarea)
     about_competitor = forms.BooleanField(label=_("Asked about a competitor"), required=False)
+    leaving = forms.ChoiceField(
+        label=_("Thinks of leaving"), choices=[("", _("nothing of it")), *Interaction.Leaving.choices], required=False
+    )
     anyway = forms.BooleanField(required=False)
     # The wording of a script that was put into the text.
     script = forms.IntegerField(min_value=1, required=False, widget=forms.HiddenInput)

@@ -9,7 +9,7 @@ from django.db import connection
 
 from customers.changes import Boundary, due_by_facts
 from customers.frames import last_touches, living_customers, relations
-from followups.care import raise_care
+from followups.care.services import raise_care
 from followups.landing import landed
 from followups.models import FollowUp
 from followups.planned import without_planned

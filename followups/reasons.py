@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from pydantic import ValidationError
 
 from customers.models import TouchKind
-from followups.care_words import occasion_words
+from followups.care.words import occasion_words
 from followups.rules.policy import PERIOD_DAYS, Period, Touch
-from followups.shipped_names import JOURNEYS, STEPS
+from followups.shipped_names import JOURNEYS, PLAYBOOK_STEPS, PLAYBOOKS, STEPS
 from tenants.templatetags.perennial import day
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ SIGNAL: Final = "signal:"
 SURVEY: Final = "survey:"
 CARE: Final = "care:"
 JOURNEY: Final = "journey:"
+PLAYBOOK: Final = "playbook:"
 PLANNED: Final = "planned"
 """What a member has agreed with the customer when they logged a contact: the next touch on a day of their own."""
 PROMISE: Final = "promise"
@@ -55,8 +56,13 @@ def snooze_words(reason: str) -> str:
     return str(SnoozeReason(reason).label) if reason in SnoozeReason.values else reason
 
 
-def asks_for_contact(rule: str) -> bool:
-    """Whether the rule wants the customer contacted, so that doing the follow-up is a touch."""
+def asks_for_contact(rule: str, facts: Mapping[str, Any]) -> bool:
+    """Whether the rule wants the customer contacted, so that doing the follow-up is a touch.
+
+    A step of a playbook may be done inside the firm; its facts say so.
+    """
+    if rule.startswith(PLAYBOOK):
+        return not facts.get("inside")
     return rule.startswith((CADENCE, SIGNAL, JOURNEY, SURVEY, CARE)) or rule in {PLANNED, PROMISE}
 
 
@@ -64,7 +70,8 @@ def phrase(follow_up: FollowUp, today: dt.date) -> str:
     """Why the follow-up is here, as of `today`.
 
     `facts` by rule. cadence:<kind>: every_days. signal:order_silence: since (ISO date of the last order) and
-    own_gap (days, or null). signal:contact_silence: since. signal:spec_drift: ratio (now ÷ before). manual:
+    own_gap (days, or null). signal:contact_silence: since. signal:spec_drift: ratio (now ÷ before). Other signals: what
+    risk/rules/signals.py shows of each. manual:
     text. survey:nps, survey:csat: score. care:<kind>: on (ISO date), times, what and by. journey:<code>:<step>: journey and name (as they were named, else code
     and step say it). planned, promise: on (ISO date of the talk) and text. A fact that is missing makes the phrase shorter, never a hole.
     """
@@ -75,6 +82,8 @@ def phrase(follow_up: FollowUp, today: dt.date) -> str:
         return cut(_agreed(rule, facts))
     if rule.startswith(JOURNEY):
         return cut(_journey(facts))
+    if rule.startswith(PLAYBOOK):
+        return cut(_playbook(facts))
     if rule.startswith(CARE):
         return cut(_care(rule.removeprefix(CARE), facts))
     if rule.startswith(SURVEY):
@@ -151,6 +160,15 @@ def _journey(facts: Mapping[str, Any]) -> str:
     return _("%(journey)s: %(step)s") % {"journey": journey, "step": doing} if journey else doing
 
 
+def _playbook(facts: Mapping[str, Any]) -> str:
+    code, step = str(facts.get("code") or ""), str(facts.get("step") or "")
+    playbook = str(facts.get("playbook") or PLAYBOOKS.get(code, code))
+    doing = str(facts.get("name") or PLAYBOOK_STEPS.get(step, step))
+    if not doing:
+        return playbook
+    return _("%(journey)s: %(step)s") % {"journey": playbook, "step": doing} if playbook else doing
+
+
 def touches_words(touches: Sequence[Mapping[str, Any]]) -> str:
     """The touches of a tier, as the policy's document has them: "Monthly deep talk, quarterly report".
 
@@ -206,8 +224,94 @@ def _spec_drift(facts: Mapping[str, Any], _today: dt.date) -> str:
     return _("Order sizes at %(percent)d %% of before") % {"percent": round(ratio * 100)}
 
 
+def _number(words: Callable[[int], str], facts: Mapping[str, Any], *names: str) -> str:
+    """A phrase with numbers of the facts in it; empty when one is missing, so that the kind of touch stands there."""
+    if any(facts.get(name) is None for name in names):
+        return ""
+    first = int(facts[names[0]])
+    return words(first) % {name: _rounded(facts[name]) for name in names}
+
+
+def _rounded(value: Any) -> Any:
+    return round(value) if isinstance(value, float) else value
+
+
+def _frequency_falling(facts: Mapping[str, Any], _today: dt.date) -> str:
+    return _number(
+        lambda _n: _("Orders every %(gap_recent)s days, was %(gap_before)s"), facts, "gap_recent", "gap_before"
+    )
+
+
+def _activity_drop(facts: Mapping[str, Any], _today: dt.date) -> str:
+    return _number(
+        lambda n: ngettext("%(orders)s order, %(before)s before", "%(orders)s orders, %(before)s before", n),
+        facts, "orders", "before",
+    )  # fmt: skip
+
+
+def _category_drop(facts: Mapping[str, Any], _today: dt.date) -> str:
+    return _number(
+        lambda n: ngettext("%(categories)s category, %(before)s before", "%(categories)s categories, %(before)s before", n),
+        facts, "categories", "before",
+    )  # fmt: skip
+
+
+def _complaint_rise(facts: Mapping[str, Any], _today: dt.date) -> str:
+    return _number(
+        lambda n: ngettext("%(complaints)s complaint in %(orders)s orders", "%(complaints)s complaints in %(orders)s orders", n),
+        facts, "complaints", "orders",
+    )  # fmt: skip
+
+
+def _competitor_pull(_facts: Mapping[str, Any], _today: dt.date) -> str:
+    return _("Spends less, asks about competitors")
+
+
+def _unanswered(facts: Mapping[str, Any], _today: dt.date) -> str:
+    return _number(
+        lambda n: ngettext("%(contacts)s contact unanswered", "%(contacts)s contacts in a row unanswered", n),
+        facts, "contacts",
+    )  # fmt: skip
+
+
+def _nps_silence(facts: Mapping[str, Any], today: dt.date) -> str:
+    days, nps = _since(facts, today), facts.get("nps")
+    if days is None or nps is None:
+        return ""
+    return ngettext("NPS %(nps)s, no order for %(days)s day", "NPS %(nps)s, no order for %(days)s days", days) % {
+        "nps": nps,
+        "days": days,
+    }
+
+
+def _leaving(facts: Mapping[str, Any], _today: dt.date) -> str:
+    said = {"considers": _("Considers another supplier"), "broke_off": _("Has broken off after a failure")}
+    return said.get(str(facts.get("said")), "")
+
+
+def _repeated_question(facts: Mapping[str, Any], _today: dt.date) -> str:
+    return _number(
+        lambda n: ngettext("Same question open %(times)s time", "Same question open %(times)s times", n), facts, "times"
+    )
+
+
+def _lapse_forecast(facts: Mapping[str, Any], _today: dt.date) -> str:
+    percent = facts.get("percent")
+    return _("Lapse at %(percent)s %%") % {"percent": percent} if percent is not None else ""
+
+
 _SIGNALS: Final[Mapping[str, Callable[[Mapping[str, Any], dt.date], str]]] = {
     "order_silence": _order_silence,
     "contact_silence": _contact_silence,
     "spec_drift": _spec_drift,
+    "frequency_falling": _frequency_falling,
+    "activity_drop": _activity_drop,
+    "category_drop": _category_drop,
+    "complaint_rise": _complaint_rise,
+    "competitor_pull": _competitor_pull,
+    "unanswered": _unanswered,
+    "nps_silence": _nps_silence,
+    "leaving": _leaving,
+    "repeated_question": _repeated_question,
+    "lapse_forecast": _lapse_forecast,
 }

@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 from django.db import connection
 
-from followups.governor import OUTBOX
+from followups.messages.governor import OUTBOX
 from followups.models import FollowUp
 from followups.rules.contact_policy import ContactPolicy
 from followups.rules.room import free_day

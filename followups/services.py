@@ -142,14 +142,19 @@ def plan(
     channel: str = Channel.PHONE,
     promised: bool = False,
     text: str = "",
+    assignee: Member | None = None,
 ) -> Change:
     """Agree the next touch with a customer by hand; it is the member's own, and the cadence of its kind waits for it.
 
-    `promised` to the customer: closing the day asks for it. The same kind on the same day twice is one. Raises Refused
-    for a day that is not after today, or too far ahead.
+    `promised` to the customer: closing the day asks for it. The same kind on the same day twice is one. Who may assign
+    gives it to an `assignee` who sees the customer, for today or later. Raises Refused for a day that is not after today,
+    or too far ahead, and for an assignee who cannot do it.
     """
     with acting(member):
-        _check_plan(due_on, first=current_tenant().today() + dt.timedelta(days=1))
+        today = current_tenant().today()
+        _check_plan(due_on, first=today + dt.timedelta(days=0 if assignee else 1))
+        if assignee is not None:
+            _check_given(customer, member, assignee)
         rule = PROMISE if promised else PLANNED
         period = plan_period(kind=kind, due_on=due_on)
         change = Change()
@@ -157,7 +162,8 @@ def plan(
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
         if not FollowUp.objects.filter(customer=customer, rule=rule, period=period).exists():
             planned = FollowUp(
-                customer=customer, assignee=member, kind=kind, channel=channel, rule=rule, period=period, due_on=due_on,
+                customer=customer, assignee=assignee or member, kind=kind, channel=channel, rule=rule, period=period,
+                due_on=due_on,
                 facts=_agreed(text), priority=_priority(customer),
             )  # fmt: skip
             _raise(planned, change)
@@ -199,6 +205,7 @@ def log_contact(
     note: str = "",
     kind: str = "",
     about_competitor: bool = False,
+    leaving: str = "",
     anyway: bool = False,
     next_on: dt.date | None = None,
     next_kind: str = "",
@@ -223,7 +230,7 @@ def log_contact(
             _check_plan(next_on, first=current_tenant().today() + dt.timedelta(days=1))
         said: _Said = {
             "channel": channel, "kind": kind or row.kind, "answered": answered, "about_competitor": about_competitor,
-            "note": note,
+            "leaving": leaving, "note": note,
         }  # fmt: skip
         if row.status != FollowUp.Status.OPEN:
             before = row.interaction
@@ -259,7 +266,7 @@ def add_words(*, follow_up: FollowUp, member: Member, note: str) -> Change:
             customers.services.patch_interaction(interaction=row.interaction, note=note)
             return Change(interaction=row.interaction)
         said: _Said = {
-            "channel": row.channel, "kind": row.kind, "answered": None, "about_competitor": False, "note": note,
+            "channel": row.channel, "kind": row.kind, "answered": None, "about_competitor": False, "leaving": "", "note": note,
         }  # fmt: skip
         interaction = _log(row, member, said)
         _write(row, "logged", {"interaction": interaction}, change)
@@ -359,6 +366,7 @@ class _Said(TypedDict):
     kind: str
     answered: bool | None
     about_competitor: bool
+    leaving: str
     note: str
 
 
@@ -531,9 +539,9 @@ def _close(rows: Sequence[FollowUp], member: Member, said: _Said | None = None) 
     with customers.services.arrivals_last():
         for row in rows:
             interaction = logged.get((row.customer_id, row.kind))  # two reasons, one contact
-            if interaction is None and (said or asks_for_contact(row.rule)):
+            if interaction is None and (said or asks_for_contact(row.rule, row.facts)):
                 silent: _Said = {
-                    "channel": row.channel, "kind": row.kind, "answered": None, "about_competitor": False, "note": "",
+                    "channel": row.channel, "kind": row.kind, "answered": None, "about_competitor": False, "leaving": "", "note": "",
                 }  # fmt: skip
                 interaction = _log(row, member, said or silent)
                 logged[row.customer_id, interaction.kind] = interaction
@@ -594,6 +602,16 @@ def _snooze(rows: Sequence[FollowUp], until: dt.date, reason: str) -> Change:
 def _check_assignee(assignee: Member) -> None:
     if not assignee.is_active or not assignee.can("follow-ups:write"):
         raise Refused(_("%(who)s does not work on follow-ups.") % {"who": assignee}, code="not_a_worker")
+
+
+def _check_given(customer: Customer, member: Member, assignee: Member) -> None:
+    """Raises Refused for work that the member must not give, or that the assignee could not see."""
+    _check_assignee(assignee)
+    if assignee.pk != member.pk and not member.can("follow-ups:assign"):
+        raise Refused(_("Your lead can give work to others."), code="not_yours")
+    if not Customer.objects.visible_to(assignee).filter(pk=customer.pk).exists():
+        words = _("%(who)s is neither owner of %(customer)s nor covers it: give them the customer first.")
+        raise Refused(words % {"who": assignee, "customer": customer.name}, code="not_seen")
 
 
 def _reassign(rows: Sequence[FollowUp], member: Member, assignee: Member) -> Change:

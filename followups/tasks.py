@@ -2,8 +2,12 @@
 
 from celery import shared_task
 
-from followups import bulk, cover, loops, walking
-from followups.sending import trial, work
+from followups import bulk
+from followups.cover import services as cover
+from followups.journeys import walking
+from followups.messages.sending import trial, work
+from followups.notices import sending as notices
+from followups.surveys import loops
 from tenants.models import Tenant
 
 MESSAGES = 2_000
@@ -40,6 +44,20 @@ def send_messages() -> None:
 def send_messages_of(tenant_id: int) -> dict[str, int]:
     """Send what is due in a firm; returns how many came to which status."""
     return work.work_off(Tenant.objects.get(pk=tenant_id), most=MESSAGES)
+
+
+@shared_task
+def send_notices() -> None:
+    """Ring for each firm whose people are to be told something by mail or chat."""
+    for tenant in Tenant.objects.filter(is_active=True):
+        if notices.is_due(tenant):
+            send_notices_of.delay(tenant.pk)
+
+
+@shared_task
+def send_notices_of(tenant_id: int) -> int:
+    """Send what members of a firm are to be told; returns how many deliveries were looked at."""
+    return notices.work_off(Tenant.objects.get(pk=tenant_id))
 
 
 @shared_task

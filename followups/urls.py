@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, path, re_path
 
-from followups.views import calendar, care, channels, cover, coverage, journeys, messages, quality, scripts, surveys
+from followups.calendar import views as calendar
+from followups.care import views as care
+from followups.cover import views as cover
+from followups.cover import views_coverage as coverage
+from followups.journeys import views as journeys
+from followups.messages import views as messages
+from followups.messages import views_channels as channels
+from followups.notices import views as notices
+from followups.quality import views as quality
+from followups.scripts import views as scripts
+from followups.surveys import views as surveys
 
 urlpatterns: list[URLPattern] = [
     path("care/", care.CarePage.as_view(), name="care"),
@@ -44,6 +54,10 @@ urlpatterns: list[URLPattern] = [
     path("quality/mystery/", quality.Visits.as_view(), name="quality-mystery"),
     path("quality/mystery/add/", quality.VisitAdd.as_view(), name="mystery-visit-add"),
     path("quality/mystery/<int:pk>/", quality.VisitEdit.as_view(), name="mystery-visit"),
+    path("notices/", notices.Notices.as_view(), name="notices"),
+    path("notices/<int:pk>/open/", notices.NoticeOpen.as_view(), name="notice-open"),
+    path("notices/wishes/", notices.Wishes.as_view(), name="notice-wishes"),
+    path("notices/chat/", notices.ChatEdit.as_view(), name="notice-chat"),
     path("messages/", messages.MessageList.as_view(), name="messages"),
     path("messages/<int:pk>/", messages.MessagePage.as_view(), name="message"),
     re_path(

@@ -5,6 +5,7 @@ from followups.models.cover import Absence, CoverMove
 from followups.models.follow_ups import FollowUp
 from followups.models.journeys import Announcement, DutyHolder, Enrolment, Journey, JourneyStep
 from followups.models.messages import ChannelSetup, ContactWishes, DeadAddress, Message, OptOut
+from followups.models.notices import Notice, NoticeChat, NoticeDelivery, NoticeWish
 from followups.models.quality import MysteryVisit, Problem, QualityReview, QualitySample
 from followups.models.queue import Bulk, BulkItem, CalendarFeed, Desk
 from followups.models.scripts import Script, ScriptUse, ScriptVariant
@@ -31,6 +32,10 @@ __all__ = [
     "JourneyStep",
     "Message",
     "MysteryVisit",
+    "Notice",
+    "NoticeChat",
+    "NoticeDelivery",
+    "NoticeWish",
     "OptOut",
     "Problem",
     "QualityReview",

@@ -14,8 +14,8 @@ from customers.models import Channel, Complaint, Contact, Customer, Interaction,
 from customers.querysets import OfCustomerQuerySet
 from followups.models.follow_ups import FollowUp
 from followups.models.messages import Message
-from followups.querysets_surveys import UNDELIVERED_STATUSES, SurveyQuerySet
 from followups.rules.surveys import Asking, State, state
+from followups.surveys.querysets import UNDELIVERED_STATUSES, SurveyQuerySet
 from tenants.base import TenantForeignKey, TenantModel, manager
 from tenants.models import Member
 
@@ -23,7 +23,7 @@ from tenants.models import Member
 class Survey(TenantModel):
     """One asking of one contact, by a link of its own. Unique by (contact, kind, period): the night may ask twice.
 
-    The link's text is not kept: it is worked out from the row and the secret key (followups.survey_links).
+    The link's text is not kept: it is worked out from the row and the secret key (followups.surveys.links).
     """
 
     class Cause(models.TextChoices):
@@ -44,7 +44,7 @@ class Survey(TenantModel):
     interaction = TenantForeignKey(Interaction, models.SET_NULL, null=True, blank=True, related_name="+")
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices)
     language = models.CharField(_("language"), max_length=10)
-    # How it went out; its status is the channel's own word (followups.outbox).
+    # How it went out; its status is the channel's own word (followups.messages.outbox).
     message = TenantForeignKey(Message, models.SET_NULL, null=True, blank=True, related_name="+")
     asked_by = TenantForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by"))
     asked_at = models.DateTimeField(_("asked"), default=timezone.now)

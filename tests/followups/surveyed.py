@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from customers.models import Contact
-from followups import surveys
 from followups.models import Survey
+from followups.surveys import services as surveys
 from tenants.context import tenant_scope
 from tenants.policies import active_policy, save_policy
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from customers.models import Contact
-from followups import care
+from followups.care import services as care
 from followups.models import CareDay, CareWishes, FollowUp, Message
 from followups.reasons import phrase
 from followups.rules.care import CarePolicy

@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 from django.core.exceptions import ValidationError
 
-from followups import cover
-from followups.cover import Settled
+from followups.cover import services as cover
+from followups.cover.services import Settled
 from followups.models import Absence, CoverMove, FollowUp
 from followups.services import Refused
 from tenants.models import Event

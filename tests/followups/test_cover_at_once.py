@@ -2,7 +2,7 @@
 
 import pytest
 
-from followups import cover
+from followups.cover import services as cover
 from followups.models import Absence, CoverMove, FollowUp
 from followups.services import complete
 from tenants.context import tenant_scope

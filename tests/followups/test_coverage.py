@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from customers.models import Interaction
-from followups import coverage
-from followups.coverage import Line, planned_touches
+from followups.cover import coverage
+from followups.cover.coverage import Line, planned_touches
 from followups.models import FollowUp
 from segmentation.models import Standing, TierChange
 from tests.followups.conftest import TODAY

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import requests
 
-from followups import channels
+from followups.messages import channels
+from followups.messages.sending.gateways import BadGateway, GatewaySender, asks_for, scheme_of
+from followups.messages.sending.parcels import NotSent, Parcel, Receipt, Unclear
 from followups.models import ChannelSetup
-from followups.sending.gateways import BadGateway, GatewaySender, asks_for, scheme_of
-from followups.sending.parcels import NotSent, Parcel, Receipt, Unclear
 from tenants.outgoing import ForbiddenAddress, GuardedAdapter, check_host, check_url
 from tenants.secrets import unseal
 from tests.followups.post import gateway
@@ -174,7 +174,7 @@ def test_it_keeps_the_keys_encrypted_and_out_of_the_log(scope):
 
 
 def test_it_says_that_the_keys_must_be_entered_again_after_a_new_secret_key(scope, settings):
-    from followups.sending.work import sender_of
+    from followups.messages.sending.work import sender_of
 
     channels.save_gateway(channel="sms", is_on=True, gateway="clickatell://TOPSECRET/{phone}")
     row = ChannelSetup.objects.get(channel="sms")

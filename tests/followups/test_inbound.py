@@ -10,11 +10,11 @@ from anymail.inbound import AnymailInboundMessage
 from anymail.signals import AnymailInboundEvent, AnymailTrackingEvent, inbound, tracking
 
 from customers.models import Contact, Interaction
-from followups.inbound import own_words, receive, receive_bytes
+from followups.messages.inbound import own_words, receive, receive_bytes
+from followups.messages.outbox import queue_message
+from followups.messages.sending.mail import bounce_address, message_id, reply_address
+from followups.messages.sending.work import REFERENCE, mark_sent
 from followups.models import DeadAddress, FollowUp, Message, OptOut
-from followups.outbox import queue_message
-from followups.sending.mail import bounce_address, message_id, reply_address
-from followups.sending.work import REFERENCE, mark_sent
 from tenants.signed import sign, unsign
 from tests.followups.conftest import NOON
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from followups.journeys.shipped import shipped
 from followups.rules.journeys import (
     Definition,
     Place,
@@ -22,7 +23,6 @@ from followups.rules.journeys import (
     says,
     settle,
 )
-from followups.shipped_journeys import shipped
 from segmentation.rules.tiers import TIER_ORDER
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)

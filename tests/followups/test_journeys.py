@@ -11,7 +11,8 @@ from django.db import IntegrityError, transaction
 
 from config.night import run_night
 from customers.models import Complaint, Contact, Interaction, Order, Product
-from followups import journeys, walking
+from followups.journeys import services as journeys
+from followups.journeys import walking
 from followups.models import Announcement, ChannelSetup, DutyHolder, Enrolment, FollowUp, Journey, JourneyStep, Message
 from followups.reasons import phrase
 from followups.rules.journeys import Definition

@@ -7,8 +7,10 @@ from django.db import transaction
 
 from customers.models import Complaint, Order
 from customers.services.arrivals import arrived
-from followups import journeys, scripts, walking
+from followups.journeys import services as journeys
+from followups.journeys import walking
 from followups.models import Enrolment, FollowUp, Journey, JourneyStep, Script, ScriptVariant
+from followups.scripts import services as scripts
 from tenants.context import tenant_scope
 from tests.followups.conftest import NOON
 from tests.followups.test_services_at_once import at_once

@@ -9,14 +9,14 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone, translation
 
 from customers.models import Contact, Interaction
-from followups import outbox
-from followups.channels import save_gateway
+from followups.messages import outbox
+from followups.messages.channels import save_gateway
+from followups.messages.outbox import queue_message
+from followups.messages.sending import work
+from followups.messages.sending.trial import ask_for_trial, send_trial
+from followups.messages.unsubscribing import opt_out
+from followups.messages.whys import TITLES, message_why
 from followups.models import ChannelSetup, ContactWishes, DeadAddress, FollowUp, Message
-from followups.outbox import queue_message
-from followups.sending import work
-from followups.sending.trial import ask_for_trial, send_trial
-from followups.unsubscribing import opt_out
-from followups.whys import TITLES, message_why
 from tenants.context import tenant_scope
 from tenants.models import Event
 from tests.followups.conftest import NOON
@@ -48,7 +48,7 @@ def ask(cast, mei):
 @pytest.fixture
 def post(settings):
     with post_office() as post:
-        settings.EMAIL_BACKEND = "followups.sending.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = "followups.messages.sending.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS = "127.0.0.1", post.port, False
         settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
         settings.DEFAULT_FROM_EMAIL = "Perennial <house@perennial.example>"
@@ -148,8 +148,8 @@ def test_it_leaves_phone_calls_to_people(ask):
 def test_it_has_words_for_every_reason():
     from typing import get_args
 
+    from followups.messages.whys import why_words
     from followups.rules.governor import Why
-    from followups.whys import why_words
 
     codes = set(get_args(Why)) - {""}
     assert codes <= set(TITLES)
@@ -205,7 +205,7 @@ def test_it_closes_the_task_that_a_message_was_written_for(ask, cast, post, mei,
 
 
 def test_it_waits_longer_and_longer_while_the_server_is_down(ask, cast, settings, time_machine):
-    settings.EMAIL_BACKEND = "followups.sending.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "followups.messages.sending.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS = "127.0.0.1", 1, False
     first, second = ask(), ask(origin="care:festival")
     waits = []
@@ -220,7 +220,7 @@ def test_it_waits_longer_and_longer_while_the_server_is_down(ask, cast, settings
 
 
 def test_it_does_not_keep_a_worker_waiting_for_a_server_that_is_away(ask, cast, settings, monkeypatch):
-    settings.EMAIL_BACKEND = "followups.sending.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "followups.messages.sending.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS = "127.0.0.1", 1, False
     monkeypatch.setattr(work, "BATCH", 1)
     ask(), ask(origin="care:festival")
@@ -229,7 +229,7 @@ def test_it_does_not_keep_a_worker_waiting_for_a_server_that_is_away(ask, cast, 
 
 
 def test_it_gives_up_in_words_when_the_server_stays_down(ask, cast, settings, time_machine):
-    settings.EMAIL_BACKEND = "followups.sending.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "followups.messages.sending.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS = "127.0.0.1", 1, False
     message = ask(purpose="service")
     for _attempt in range(len(work.WAITS) + 1):

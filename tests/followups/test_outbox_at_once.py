@@ -3,9 +3,9 @@
 import pytest
 
 from customers.models import Contact
+from followups.messages.outbox import queue_message
+from followups.messages.sending import work
 from followups.models import Message
-from followups.outbox import queue_message
-from followups.sending import work
 from tenants.context import tenant_scope
 from tests.followups.post import post_office
 from tests.followups.test_services_at_once import at_once
@@ -42,7 +42,7 @@ def test_gives_those_who_ask_for_the_same_the_same_message(cast, mei):
 
 def test_sends_each_once_with_two_workers_at_once(cast, mei, settings):
     with post_office() as post:
-        settings.EMAIL_BACKEND = "followups.sending.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = "followups.messages.sending.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS = "127.0.0.1", post.port, False
         with tenant_scope(cast.tenant):
             people = Contact.objects.bulk_create(

@@ -8,8 +8,8 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from customers.models import Interaction
-from followups import quality
 from followups.models import MysteryVisit, QualityReview, QualitySample
+from followups.quality import services as quality
 from tenants.context import tenant_scope
 from tenants.models import Member
 from tests.followups.conftest import TODAY

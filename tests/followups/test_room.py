@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customers.models import Contact, Interaction
+from followups.messages.outbox import queue_message
+from followups.messages.whys import task_why
 from followups.models import ContactWishes, FollowUp
-from followups.outbox import queue_message
 from followups.raising import raise_follow_ups
 from followups.rules.room import free_day
-from followups.whys import task_why
 from tenants.policies import active_policy, save_policy
 from tests.followups.conftest import NOON, TODAY
 

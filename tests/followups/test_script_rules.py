@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from followups.rules.scripts import ALWAYS, FIELDS, PARTS, SOMETIMES, faults_of, fields_in, fill
 from followups.rules.variants import LEAST, assign, best, decide, difference, rate
-from followups.shipped_scripts import SHIPPED
+from followups.scripts.shipped import SHIPPED
 
 KNOWN = {"customer": "Huaxin", "firm": "Acme", "member": "Ann", "today": "20 November 2026"}
 words = st.text(alphabet=st.characters(exclude_characters="{}[]|\n\r", exclude_categories=("Cs", "Cc")), max_size=12)

@@ -10,9 +10,10 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from customers.models import Complaint, Contact, Interaction, Order, OrderLine, Product
-from followups import scripts, services
+from followups import services
 from followups.models import FollowUp, Message, Script, ScriptUse, ScriptVariant
 from followups.rules.scripts import FIELDS
+from followups.scripts import services as scripts
 from health.models import HealthScore
 from segmentation.models import Standing
 from tests.followups.conftest import NOON, TODAY

@@ -8,9 +8,10 @@ import pytest
 
 from customers.activity import refresh_activity
 from customers.models import Complaint, Contact, Customer, Interaction, Order, month_of
-from followups import asking, loops, surveys
 from followups.models import FollowUp, Message, Survey, SurveyLoop
 from followups.services import complete
+from followups.surveys import asking, loops
+from followups.surveys import services as surveys
 from tenants.context import tenant_scope
 from tests.followups.conftest import NOON, TODAY
 from tests.followups.surveyed import asked, contact_of, set_policy

@@ -9,11 +9,12 @@ from django.core.exceptions import ValidationError
 
 from customers.models import Arrival, Complaint, Contact, SurveyResponse
 from customers.services import add_survey_response, patch_survey_response
-from followups import loops, surveys
 from followups.models import FollowUp, Message, Survey, SurveyLoop, SurveyReason
 from followups.reasons import phrase
 from followups.services import complete
-from followups.survey_links import address_of, read_token, token_of
+from followups.surveys import loops
+from followups.surveys import services as surveys
+from followups.surveys.links import address_of, read_token, token_of
 from tenants.context import tenant_scope
 from tenants.models import Event
 from tests.followups.conftest import NOON, TODAY

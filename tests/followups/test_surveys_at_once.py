@@ -6,8 +6,10 @@ import pytest
 
 from customers.models import Interaction, SurveyResponse
 from customers.services import add_survey_response
-from followups import loops, quality, surveys
 from followups.models import FollowUp, Message, QualityReview, QualitySample, Survey, SurveyLoop
+from followups.quality import services as quality
+from followups.surveys import loops
+from followups.surveys import services as surveys
 from tenants.context import tenant_scope
 from tests.followups.conftest import TODAY
 from tests.followups.surveyed import asked, contact_of

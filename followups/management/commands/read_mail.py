@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from followups.inbound import Came, receive_bytes
+from followups.messages.inbound import Came, receive_bytes
 from tenants.management.base import tell
 
 
