@@ -458,7 +458,7 @@ class InteractionSerializer(Record):
         model = Interaction
         fields = [
             "id", "customer", "contact", "member", "source", "external_id", "at", "channel", "direction", "kind",
-            "topic", "answered", "solved", "about_competitor", "note", "created_at", "updated_at",
+            "topic", "answered", "solved", "about_competitor", "leaving", "note", "created_at", "updated_at",
         ]  # fmt: skip
 
 
@@ -503,6 +503,7 @@ class SolveSerializer(Strict):
 
     solved_at = Moment(required=False, help_text="Left out: now.")
     first_time = serializers.BooleanField(required=False, allow_null=True, help_text="Whether it took one try.")
+    solution = serializers.CharField(required=False, max_length=4000, help_text="How, as the customer was told.")
 
 
 class ComplaintViewSet(ScoredFacts):
@@ -529,9 +530,12 @@ class ComplaintViewSet(ScoredFacts):
         row = self.get_object()
         how = SolveSerializer(data=request.data, context=self.get_serializer_context())
         how.is_valid(raise_exception=True)
-        given = how.validated_data
-        outcome = services.solve_complaint(complaint=row, at=given.get("solved_at"), first_time=given.get("first_time"))
+        outcome = self.solve_row(row, how.validated_data)
         return self.one(self.get_queryset().get(pk=row.pk), outcome=outcome)
+
+    def solve_row(self, row: Complaint, how: Mapping[str, Any]) -> Outcome:
+        """Note that a complaint is solved."""
+        return services.solve_complaint(complaint=row, at=how.get("solved_at"), first_time=how.get("first_time"))
 
 
 # ── survey responses ────────────────────────────────────────────────────────

@@ -105,6 +105,7 @@ class InteractionFilter(StrictFilterSet):
     kind = filters.ChoiceFilter(choices=TouchKind.choices, label=_("Kind"))
     direction = filters.ChoiceFilter(choices=Interaction.Direction.choices, label=_("Direction"))
     about_competitor = BooleanFilter(label=_("Asked about a competitor"))
+    leaving = filters.ChoiceFilter(choices=Interaction.Leaving.choices, label=_("Thinks of leaving"))
     since = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte", label=_("From"))
     until = filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt", label=_("Before"))
     updated_since = updated_since()

@@ -166,6 +166,9 @@ class LogForm(forms.Form):
     )
     note = forms.CharField(label=_("Note"), max_length=4000, required=False, widget=forms.Textarea({"rows": 3}))
     about_competitor = forms.BooleanField(label=_("Asked about a competitor"), required=False)
+    leaving = forms.ChoiceField(
+        label=_("Thinks of leaving"), choices=[("", _("nothing of it")), *Interaction.Leaving.choices], required=False
+    )
 
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
         kwargs["initial"] = {"at": timezone.localtime(), "answered": "yes"} | kwargs.get("initial", {})
@@ -177,6 +180,9 @@ class ComplaintForm(forms.Form):
     """Something went wrong for a customer."""
 
     topic = forms.CharField(label=_("Topic"), max_length=60)
+    kind = forms.ChoiceField(
+        label=_("Kind"), choices=[("", _("by the words of the topic")), *Complaint.Kind.choices], required=False
+    )
     severity = forms.ChoiceField(
         label=_("Severity"), choices=Complaint.Severity.choices, initial=Complaint.Severity.NORMAL
     )

@@ -368,6 +368,12 @@ class Interaction(TenantModel):
         OUTBOUND = "outbound", _("to the customer")
         INBOUND = "inbound", _("from the customer")
 
+    class Leaving(models.TextChoices):
+        """What was said about going to somebody else; nothing said is empty."""
+
+        CONSIDERS = "considers", _("considers another supplier")
+        BROKE_OFF = "broke_off", _("has broken off after a failure")
+
     customer = TenantForeignKey(Customer, models.CASCADE, related_name="interactions", verbose_name=_("customer"))
     contact = TenantForeignKey(
         Contact, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("contact")
@@ -383,6 +389,9 @@ class Interaction(TenantModel):
     answered = models.BooleanField(_("answered"), null=True, blank=True)
     solved = models.BooleanField(_("solved the first time"), null=True, blank=True)
     about_competitor = models.BooleanField(_("asked about a competitor"), default=False, db_default=False)
+    leaving = models.CharField(
+        _("thinks of leaving"), max_length=10, choices=Leaving.choices, blank=True, default="", db_default=""
+    )
     note = models.TextField(_("note"), blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -409,6 +418,10 @@ class Interaction(TenantModel):
             models.Index(
                 fields=["tenant", "at"], name="interaction_competitor", condition=models.Q(about_competitor=True)
             ),
+            # Who has said that they think of leaving.
+            models.Index(
+                fields=["tenant", "customer", "at"], name="interaction_leaving", condition=~models.Q(leaving="")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -423,6 +436,26 @@ class Complaint(TenantModel):
         NORMAL = "normal", pgettext_lazy("severity", "normal")
         SERIOUS = "serious", _("serious")
 
+    class Kind(models.TextChoices):
+        """What it is about, as complaints are handed on; the topic says it in somebody's own words."""
+
+        LOGISTICS = "logistics", pgettext_lazy("complaint", "Delivery")
+        QUALITY = "quality", pgettext_lazy("complaint", "Quality")
+        GOODS = "goods", pgettext_lazy("complaint", "Wrong or missing goods")
+        SERVICE = "service", pgettext_lazy("complaint", "Service")
+        TECHNICAL = "technical", pgettext_lazy("complaint", "Technical help")
+        BILLING = "billing", pgettext_lazy("complaint", "Price and invoice")
+        OTHER = "other", pgettext_lazy("complaint", "Something else")
+
+    class Status(models.TextChoices):
+        """Which of its four steps has been done last."""
+
+        OPEN = "open", pgettext_lazy("complaint", "new")
+        APOLOGISED = "apologised", pgettext_lazy("complaint", "apologised")
+        PROMISED = "promised", pgettext_lazy("complaint", "time promised")
+        SOLVED = "solved", pgettext_lazy("complaint", "solved")
+        CLOSED = "closed", pgettext_lazy("complaint", "closed")
+
     customer = TenantForeignKey(Customer, models.CASCADE, related_name="complaints", verbose_name=_("customer"))
     order = TenantForeignKey(Order, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("order"))
     source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
@@ -433,6 +466,50 @@ class Complaint(TenantModel):
     text = models.TextField(_("what happened"), blank=True)
     solved_at = models.DateTimeField(_("solved"), null=True, blank=True)
     first_time = models.BooleanField(_("solved the first time"), null=True, blank=True)
+    # The four steps: apologise; record and promise a time; solve and report; call back.
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, blank=True, default="", db_default="")
+    assignee = TenantForeignKey(
+        Member, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("who looks after it")
+    )
+    apologised_at = models.DateTimeField(_("apologised"), null=True, blank=True)
+    promised_at = models.DateTimeField(_("time promised"), null=True, blank=True)
+    promised_until = models.DateTimeField(_("promised until"), null=True, blank=True)
+    solution = models.TextField(_("how it was solved"), blank=True, default="", db_default="")
+    called_back_at = models.DateTimeField(_("called back"), null=True, blank=True)
+    is_content = models.BooleanField(_("content with the solution"), null=True, blank=True)
+    reopened = models.PositiveSmallIntegerField(_("reopened"), default=0, db_default=0)
+    # Handed on to somebody at, with the moments until which each step is due; empty for what was solved elsewhere.
+    routed_at = models.DateTimeField(null=True, blank=True)
+    apologise_by = models.DateTimeField(null=True, blank=True)
+    promise_by = models.DateTimeField(null=True, blank=True)
+    solve_by = models.DateTimeField(null=True, blank=True)
+    call_back_by = models.DateTimeField(null=True, blank=True)
+    # Of which step somebody up the line has been told that its clock ran out.
+    told_late = models.CharField(max_length=10, blank=True, default="", db_default="")
+    # The database keeps both, whoever writes the steps: pages, programmes, files.
+    status = models.GeneratedField(
+        expression=models.Case(
+            models.When(called_back_at__isnull=False, then=models.Value("closed")),
+            models.When(solved_at__isnull=False, routed_at__isnull=True, then=models.Value("closed")),
+            models.When(solved_at__isnull=False, then=models.Value("solved")),
+            models.When(promised_at__isnull=False, then=models.Value("promised")),
+            models.When(apologised_at__isnull=False, then=models.Value("apologised")),
+            default=models.Value("open"),
+        ),
+        output_field=models.CharField(_("status"), max_length=10, choices=Status.choices),
+        db_persist=True,
+    )
+    due_at = models.GeneratedField(
+        expression=models.Case(
+            models.When(called_back_at__isnull=False, then=models.Value(None)),
+            models.When(solved_at__isnull=False, then=models.F("call_back_by")),
+            models.When(promised_at__isnull=False, then=models.F("solve_by")),
+            models.When(apologised_at__isnull=False, then=models.F("promise_by")),
+            default=models.F("apologise_by"),
+        ),
+        output_field=models.DateTimeField(_("due"), null=True),
+        db_persist=True,
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -449,8 +526,19 @@ class Complaint(TenantModel):
             )
         ]
         indexes: ClassVar[list[Any]] = [
-            models.Index(fields=["tenant", "customer", "-opened_at"], name="complaint_of_customer")
-        ]
+            models.Index(fields=["tenant", "customer", "-opened_at"], name="complaint_of_customer"),
+            # The board: what is due first.
+            models.Index(
+                fields=["tenant", "due_at", "id"], name="complaint_due", condition=models.Q(due_at__isnull=False)
+            ),
+            # Newest first, and the figures of a stretch of days.
+            models.Index(fields=["tenant", "-opened_at", "-id"], name="complaint_newest"),
+            # What nobody looks after yet.
+            models.Index(
+                fields=["tenant", "id"], name="complaint_unrouted",
+                condition=models.Q(routed_at__isnull=True, solved_at__isnull=True),
+            ),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return self.topic
@@ -517,6 +605,68 @@ class SurveyResponse(TenantModel):
             "detractor": pgettext("NPS", "detractor"),
         }
         return words[nps_group(self.score)]
+
+
+class Referral(TenantModel):
+    """Who recommended us to whom, and who of the firm says so: one claim for a customer at a time.
+
+    First order, money and conversion are read from the orders (customers.referrals); nothing of it is stored here.
+    """
+
+    class Origin(models.TextChoices):
+        BY_HAND = "by_hand", pgettext_lazy("referral", "by hand")
+        IMPORT = "import", pgettext_lazy("referral", "file")
+        API = "api", pgettext_lazy("referral", "programme")
+        SURVEY = "survey", pgettext_lazy("referral", "survey answer")
+
+    referrer = TenantForeignKey(
+        Customer, models.PROTECT, related_name="referrals_made", verbose_name=_("recommended by")
+    )
+    customer = TenantForeignKey(Customer, models.PROTECT, related_name="referrals", verbose_name=_("new customer"))
+    member = TenantForeignKey(
+        Member, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("brought by"),
+        help_text=_("Who gets the reward for the new orders; empty: the A owner of the customer who recommended us."),
+    )  # fmt: skip
+    source = models.CharField(max_length=30, default=DEFAULT_SOURCE)
+    external_id = models.CharField(_("external id"), max_length=100, blank=True)
+    on = models.DateField(_("recommended on"))
+    origin = models.CharField(_("recorded by way of"), max_length=8, choices=Origin.choices, default=Origin.BY_HAND)
+    response = TenantForeignKey(
+        SurveyResponse, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("survey answer")
+    )
+    note = models.TextField(_("note"), blank=True)
+    # Who wrote it down: nobody approves what rests on their own word.
+    noted_by = TenantForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+", editable=False)
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
+    withdrawn_why = models.CharField(_("why it was withdrawn"), max_length=200, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[Any] = manager(OfCustomerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                "tenant",
+                "source",
+                "external_id",
+                name="referral_external_id_uniq",
+                condition=~models.Q(external_id=""),
+            ),
+            # Two claims for one new customer: whoever comes second is told who holds it.
+            models.UniqueConstraint(
+                "tenant", "customer", name="referral_claim_uniq", condition=models.Q(withdrawn_at__isnull=True)
+            ),
+            models.CheckConstraint(condition=~models.Q(referrer=models.F("customer")), name="referral_not_of_oneself"),
+        ]
+        indexes: ClassVar[list[Any]] = [
+            # Newest first, and the referrals of a stretch of days.
+            models.Index(fields=["tenant", "-on", "-id"], name="referral_newest"),
+            models.Index(fields=["tenant", "updated_at", "id"], name="referral_by_update"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.referrer_id} → {self.customer_id}"
 
 
 class Arrival(TenantModel):
@@ -594,6 +744,7 @@ class Import(TenantModel):
         INTERACTIONS = "interactions", _("interactions")
         COMPLAINTS = "complaints", _("complaints")
         SURVEY_RESPONSES = "survey_responses", _("survey responses")
+        REFERRALS = "referrals", _("referrals")
 
     class Status(models.TextChoices):
         UPLOADED = "uploaded", _("waiting for the columns")

@@ -135,6 +135,12 @@ _DIRECTIONS = Choice(
         Interaction.Direction.INBOUND: ("in", "incoming", "呼入", "来电", "客户来访"),
     }
 )
+_LEAVINGS = Choice(
+    {
+        Interaction.Leaving.CONSIDERS: ("considering", "considers another supplier", "考虑其他供应商", "比价换供应商"),
+        Interaction.Leaving.BROKE_OFF: ("broke off", "broken off", "终止合作", "中断合作", "停止合作"),
+    }
+)
 _CONSENTS = Choice(
     {
         Contact.Consent.UNKNOWN: ("not asked", "未询问", "未知"),
@@ -257,6 +263,7 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("solved", _("Solved the first time"), YesNo(), headers=("resolved", "是否解决", "一次解决")),
         Field("about_competitor", _("Asked about a competitor"), YesNo(),
               headers=("competitor", "competitor asked", "竞品", "竞品咨询", "是否咨询竞品", "提及竞品")),
+        Field("leaving", _("Thinks of leaving"), _LEAVINGS, headers=("leaves", "流失意向", "换供应商意向")),
         Field("member", _("By"), MemberEmail(), headers=("agent", "user", "跟进人", "经办人")),
         Field("note", _("Note"), Text(10_000), headers=("notes", "remark", "comment", "备注", "内容", "沟通内容")),
         _EXTERNAL_ID,
@@ -293,6 +300,18 @@ FIELDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("text", _("Own words"), Text(10_000), headers=("comment", "feedback", "note", "评论", "意见", "反馈", "原话")),
         _EXTERNAL_ID,
     ),
+    Import.Kind.REFERRALS: (
+        Field("customer", _("New customer’s number"), Text(100), required=True,
+              headers=("new customer", "referred", "referred customer", "customer id", "customer no", "referee",
+                       "新客户", "新客户编号", "被推荐客户", "被推荐客户编号", "客户编号")),
+        Field("referrer", _("Recommended by"), Text(100), required=True,
+              headers=("referred by", "referring customer", "old customer", "推荐人", "推荐客户", "推荐客户编号", "老客户", "老客户编号")),
+        Field("on", _("Recommended on"), Day(), required=True,
+              headers=("date", "day", "referred on", "referral date", "推荐日期", "推荐时间", "日期")),
+        Field("member", _("Brought by"), MemberEmail(), headers=("agent", "user", "brought by", "经办人", "跟进人", "业务员")),
+        Field("note", _("Note"), Text(10_000), headers=("notes", "remark", "comment", "备注")),
+        _EXTERNAL_ID,
+    ),
 }  # fmt: skip
 
 # The field by which a line of the outcome file names its record.
@@ -304,6 +323,7 @@ KEY_FIELD: Final[dict[str, str]] = {
     Import.Kind.INTERACTIONS: "external_id",
     Import.Kind.COMPLAINTS: "external_id",
     Import.Kind.SURVEY_RESPONSES: "external_id",
+    Import.Kind.REFERRALS: "external_id",
 }
 
 

@@ -171,6 +171,7 @@ _INTERACTION: Final = {
     "answered": Column(None),
     "solved": Column(None),
     "about_competitor": Column(default=False),
+    "leaving": Column(""),
     "member_id": Column(None),
     "note": Column(""),
 }

@@ -65,6 +65,12 @@ _OF_LINE = {
     "unknown_complaint": _("The customer has no complaint %(value)s."),
     "before_opened": _("It cannot be solved (%(value)s) before it was opened."),
     "scale": _("%(value)s is beside the scale: %(detail)s."),
+    "referral_itself": _("Customer %(value)s cannot recommend us to itself."),
+    "referral_circle": _("Customer %(value)s came by way of this customer itself: that would be a circle."),
+    "referral_claimed": _("Customer %(value)s is claimed already. %(detail)s"),
+    "referral_not_new": _("Customer %(value)s had ordered before. %(detail)s"),
+    "referral_in_the_future": _("The day %(value)s is still to come."),
+    "referral_withdrawn": _("The referral of customer %(value)s is withdrawn; it has to be recorded anew."),
     "unknown_member": _("“%(value)s” is no active member of this firm."),
 }
 

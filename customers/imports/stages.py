@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from customers.imports import merge_facts, merge_orders
+from customers.imports import merge_facts, merge_orders, merge_referrals
 from customers.imports.checks import Firm
 from customers.imports.rows import Merged, Work
 from customers.imports.spool import bucket_of
@@ -80,4 +80,5 @@ STAGES: Final[dict[str, tuple[Stage, ...]]] = {
     Import.Kind.INTERACTIONS: (Stage("interactions", merge_facts.merge_interactions, ("customer",)),),
     Import.Kind.COMPLAINTS: (Stage("complaints", merge_facts.merge_complaints, ("customer",)),),
     Import.Kind.SURVEY_RESPONSES: (Stage("responses", merge_facts.merge_responses, ("customer",)),),
+    Import.Kind.REFERRALS: (Stage("referrals", merge_referrals.merge_referrals, ("customer",)),),
 }

@@ -40,6 +40,13 @@ from customers.services.interactions import (
 )
 from customers.services.orders import Article, Line, OrderFields, create_order, many_orders, patch_order, upsert_order
 from customers.services.products import ProductFields, create_product, patch_product, upsert_product
+from customers.services.referrals import (
+    ReferralFields,
+    patch_referral,
+    record_referral,
+    upsert_referral,
+    withdraw_referral,
+)
 from customers.services.rows import Name, Outcome
 from customers.services.surveys import (
     SurveyResponseFields,
@@ -61,6 +68,7 @@ __all__ = [
     "Outcome",
     "OwnerFields",
     "ProductFields",
+    "ReferralFields",
     "SurveyResponseFields",
     "add_evidence",
     "add_external_id",
@@ -83,7 +91,9 @@ __all__ = [
     "patch_interaction",
     "patch_order",
     "patch_product",
+    "patch_referral",
     "patch_survey_response",
+    "record_referral",
     "save_contact",
     "set_owners",
     "solve_complaint",
@@ -95,5 +105,7 @@ __all__ = [
     "upsert_interaction",
     "upsert_order",
     "upsert_product",
+    "upsert_referral",
     "upsert_survey_response",
+    "withdraw_referral",
 ]

@@ -21,6 +21,7 @@ class ComplaintContent(TypedDict, total=False):
     order: Order | None
     opened_at: dt.datetime
     topic: str
+    kind: str
     severity: str
     text: str
     solved_at: dt.datetime | None

@@ -33,6 +33,7 @@ class InteractionContent(TypedDict, total=False):
     answered: bool | None
     solved: bool | None
     about_competitor: bool
+    leaving: str
     note: str
 
 

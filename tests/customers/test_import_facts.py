@@ -155,6 +155,16 @@ def test_imports_whether_a_contact_was_about_a_competitor(cast, deliver, huaxin)
         assert list(said) == [True, False]
 
 
+def test_imports_whether_a_contact_thinks_of_leaving(cast, deliver, huaxin):
+    text = "客户编号,时间,渠道,流失意向,external_id\n4711,2026-03-02 10:00,电话,终止合作,T1\n4711,2026-03-03 10:00,电话,,T2\n"
+    assert counts(deliver(text, kind="interactions")) == (2, 0, 2, 0, 0)
+    refused = counts(deliver(text.replace("终止合作", "也许"), kind="interactions"))
+    assert refused == (2, 1, 0, 0, 1), "a word that nobody knows is refused, the other row is as it was"
+    with tenant_scope(cast.tenant):
+        said = Interaction.objects.order_by("external_id").values_list("leaving", flat=True)
+        assert list(said) == ["broke_off", ""]
+
+
 ORDER = "order,customer,placed_at,product,quantity,unit_price\nR1,4711,2026-02-20 10:00,h,1,9\nR2,4712,2026-02-20 10:00,h,1,9\n"
 COMPLAINTS = (
     "customer,opened_at,topic,severity,text,order,solved_at,first_time,external_id\n"
