@@ -99,6 +99,11 @@ class IdFilter(filters.Filter):
 class _YesNoWidget(forms.NullBooleanSelect):
     """Hands on what is neither yes nor no: Django's takes it for nothing said, and the list would not be narrowed."""
 
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        # Nothing is asked, which is another thing than what Django calls it: "unknown".
+        self.choices = [("unknown", "---------"), *list(self.choices)[1:]]
+
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         value = data.get(name)
         return None if value in {"", "unknown"} else value

@@ -11,5 +11,7 @@ class TenantRequest(HttpRequest):
 
     tenant: Tenant
     member: Member
+    viewer: Member  # who sits there: the member, but for who views as a colleague (tenants/view_as.py)
+    views_as: Member | None  # the colleague, who then is the member
     token: ApiToken | None  # the API's callers; None for a browser's session
     htmx: HtmxDetails

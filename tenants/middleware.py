@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from typing import cast
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
+from tenants import view_as
 from tenants.context import tenant_scope
 from tenants.events import acting_member
 from tenants.http import TenantRequest
@@ -21,6 +24,9 @@ from tenants.services import check_token, tenant_of_token
 Handler = Callable[[HttpRequest], HttpResponse]
 API = "/api/"
 NOWHERE = "tenants.nowhere"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+VIEW_AS_STOP = "view-as-stop"
+"""The one page that writes while somebody views as a colleague: it ends that."""
 
 
 class TenantMiddleware:
@@ -28,7 +34,8 @@ class TenantMiddleware:
 
     Sets `request.tenant`, `request.member` and, for the API, `request.token` (tenants.http.TenantRequest).
     A stranger to the tenant and a tenant that does not exist get the same 404. What answers 500 or more has
-    written nothing.
+    written nothing. Who views as a colleague (tenants/view_as.py) is `request.viewer`; `request.member` is then the
+    colleague, what would write is refused, and what a page notes by itself is not kept.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -36,10 +43,18 @@ class TenantMiddleware:
 
     def __call__(self, plain: HttpRequest) -> HttpResponse:
         request = cast(TenantRequest, plain)
-        vars(request).update(tenant=None, member=None, token=None)
+        vars(request).update(tenant=None, member=None, token=None, viewer=None, views_as=None)
         if request.path_info.startswith(API):
             return self._api(request)
         return self._page(request)
+
+    def process_view(self, plain: HttpRequest, *_view: object) -> None:
+        """Raises PermissionDenied, inside the tenant's scope, for what would write while somebody views as a colleague."""
+        other: Member | None = getattr(plain, "views_as", None)
+        if other is not None and plain.method not in SAFE:
+            raise PermissionDenied(
+                _("You are viewing as %(who)s: nothing can be changed. Stop viewing to work yourself.") % {"who": other}
+            )
 
     def _page(self, request: TenantRequest) -> HttpResponse:
         slug = _slug_of(request)
@@ -76,14 +91,17 @@ class TenantMiddleware:
             return self._within(request, tenant, member)
 
     def _within(self, request: TenantRequest, tenant: Tenant, member: Member) -> HttpResponse:
-        request.tenant, request.member = tenant, member
+        # A programme's token has no session; whoever stops viewing does so as themselves.
+        acts_alone = request.token is not None or _ends_viewing(request)
+        other = None if acts_alone else view_as.viewed(request.session, member)
+        request.tenant, request.member, request.viewer, request.views_as = tenant, other or member, member, other
         acting = acting_member.set(member)
         try:
             with timezone.override(tenant.zone):
                 response = self.get_response(request)
         finally:
             acting_member.reset(acting)
-        if response.status_code >= 500:
+        if response.status_code >= 500 or other is not None:
             transaction.set_rollback(True)
         return response
 
@@ -98,6 +116,13 @@ def _slug_of(request: HttpRequest) -> str | None:
         return resolve(request.path_info).kwargs.get("tenant")
     except Resolver404:
         return None
+
+
+def _ends_viewing(request: HttpRequest) -> bool:
+    try:
+        return resolve(request.path_info).url_name == VIEW_AS_STOP
+    except Resolver404:
+        return False
 
 
 def _membership(request: HttpRequest) -> Member | None:

@@ -38,6 +38,7 @@ RESERVED_SLUGS = frozenset(
         "hooks",
         "unsubscribe",
         "survey",
+        "crisis",
     }
 )
 

@@ -18,7 +18,10 @@ class Role(models.TextChoices):
     INTEGRATION = "integration", _("Integration")
 
 
-_FACTS = ("customers", "contacts", "products", "orders", "interactions", "complaints", "survey-responses", "evidence")
+_FACTS = (
+    "customers", "contacts", "products", "orders", "interactions", "complaints", "survey-responses", "evidence",
+    "referrals",
+)  # fmt: skip
 _READ_FACTS = frozenset(f"{fact}:read" for fact in _FACTS)
 _WRITE_FACTS = frozenset(f"{fact}:write" for fact in _FACTS)
 _READ_DERIVED = frozenset(
@@ -36,36 +39,55 @@ _READ_DERIVED = frozenset(
         "care-days:read",
         "surveys:read",
         "alerts:read",
+        "cases:read",
+        "win-backs:read",
+        "incidents:read",
         "scripts:read",
         "journeys:read",
+        "playbooks:read",
+        "playbook-runs:read",
         "enrolments:read",
         "messages:read",
+        "rewards:read",
+        "upgrades:read",
+        "kpis:read",
+        "goals:read",
     }
 )
+# What everybody has for themselves.
+_OWN = frozenset({"notices:read", "notices:write"})
 
 _ACCOUNT_MANAGER = (
     _READ_FACTS
     | _READ_DERIVED
+    | _OWN
     | {"customers:write", "contacts:write", "interactions:write", "complaints:write", "evidence:write"}
     | {"survey-responses:write", "pulses:write", "messages:write"}
-    | {"surveys:write", "quality-reviews:read"}
+    | {"cases:write", "win-backs:write"}
+    | {"referrals:write", "upgrades:write", "rewards:write", "goals:write"}
+    | {"surveys:write", "quality-reviews:read", "incidents:write"}
     | {"absences:write", "care-days:write"}
     | {"customers:export", "follow-ups:write", "segments:write", "policy:read"}
+    | {"alerts:write"}
 )
 _TEAM_LEAD = _ACCOUNT_MANAGER | {
     "follow-ups:assign", "imports:read", "runs:read", "policy:write", "tiers:write", "members:read",
     "back-tests:write", "quality-reviews:write", "mystery-visits:read", "mystery-visits:write",
-    "scripts:write", "journeys:write",
+    "scripts:write", "journeys:write", "playbooks:write", "alerts:assign", "team:read",
+    "rewards:approve", "kpis:write",
 }  # fmt: skip
-_EXECUTIVE = _READ_FACTS | _READ_DERIVED | {
+_EXECUTIVE = _READ_FACTS | _READ_DERIVED | _OWN | {
+    "alerts:write", "alerts:assign", "incidents:write",
     "customers:export", "segments:write", "runs:read", "policy:read", "members:read",
     "quality-reviews:read", "mystery-visits:read", "mystery-visits:write",
+    "team:read", "programme:read", "rewards:write", "rewards:approve", "rewards:pay", "goals:write",
 }  # fmt: skip
-_INTEGRATION = _READ_FACTS | _WRITE_FACTS | _READ_DERIVED | {
-    "follow-ups:write", "care-days:write", "surveys:write", "messages:write", "imports:read", "imports:write",
+_INTEGRATION = _READ_FACTS | _WRITE_FACTS | _READ_DERIVED | _OWN | {
+    "alerts:write", "incidents:write",
+    "follow-ups:write", "care-days:write", "surveys:write", "messages:write", "imports:read", "imports:write", "upgrades:write",
 }  # fmt: skip
 _ADMIN = _TEAM_LEAD | _WRITE_FACTS | {
-    "imports:write", "members:write", "tokens:write", "runs:write", "events:read", "channels:write",
+    "imports:write", "members:write", "tokens:write", "runs:write", "events:read", "channels:write", "programme:read", "rewards:pay",
 }  # fmt: skip
 
 ROLE_PERMISSIONS: Final[dict[str, frozenset[str]]] = {

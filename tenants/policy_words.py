@@ -126,7 +126,7 @@ def field_at(path: Sequence[str]) -> FieldInfo | None:
 
 
 def unit_of(path: Sequence[str]) -> str:
-    """Of what the number at a place is: money, percent, days, hours, months, years, times, "of 5", or ""."""
+    """Of what the number at a place is: money, percent, days, hours, minutes, months, years, times, "of 5", or ""."""
     field = field_at(path)
     extra = field.json_schema_extra if field else None
     return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
@@ -134,6 +134,7 @@ def unit_of(path: Sequence[str]) -> str:
 
 _UNITS: Final[Mapping[str, Callable[[int], str]]] = {
     "days": lambda n: ngettext("%(number)s day", "%(number)s days", n),
+    "minutes": lambda n: ngettext("%(number)s minute", "%(number)s minutes", n),
     "hours": lambda n: ngettext("%(number)s hour", "%(number)s hours", n),
     "months": lambda n: ngettext("%(number)s month", "%(number)s months", n),
     "years": lambda n: ngettext("%(number)s year", "%(number)s years", n),

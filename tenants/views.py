@@ -112,10 +112,12 @@ _STEPS = {
     "journeys": gettext_lazy("Journeys"),
     "risk": gettext_lazy("Risk"),
     "surveys": gettext_lazy("Surveys and quality review"),
+    "rewards": gettext_lazy("Rewards"),
     "saved-segments": gettext_lazy("Saved segments"),
     "segment-figures": gettext_lazy("Figures of segments and sales"),
     "health-figures": gettext_lazy("Figures of health"),
     "risk-figures": gettext_lazy("Figures of risk"),
+    "desk-figures": gettext_lazy("Figures of teams"),
 }
 _COUNTS = {
     "customers": gettext_lazy("customers"),
@@ -142,6 +144,8 @@ _COUNTS = {
     "asked_again": gettext_lazy("surveys asked again"),
     "reminded": gettext_lazy("survey reminders"),
     "drawn": gettext_lazy("contacts drawn for review"),
+    "posted": gettext_lazy("entries posted in the ledger"),
+    "rewards": gettext_lazy("rewards looked at"),
     "segments": gettext_lazy("saved segments"),
     "joined": gettext_lazy("joined"),
     "left": gettext_lazy("left"),

@@ -189,6 +189,10 @@ class Calendar:
         """The moment itself when it is business time, else when that begins next. Raises NeverOpensError."""
         return next(self._open(_utc(moment)))[0].astimezone(self.zone)
 
+    def openings(self, start: dt.datetime, end: dt.datetime) -> list[tuple[dt.datetime, dt.datetime]]:
+        """The stretches of business time from `start` to `end`, in UTC and in order."""
+        return list(self._open(_utc(start), _utc(end)))
+
     def elapsed(self, start: dt.datetime, end: dt.datetime, pauses: Iterable[Pause] = ()) -> dt.timedelta:
         """Business time from `start` to `end`, exactly, without the pauses; none when `end` is not after `start`."""
         first, last = _utc(start), _utc(end)

@@ -123,6 +123,15 @@ def percent_part(value: float | Decimal | None) -> str:
 
 
 @register.filter
+def percent_tenth(value: float | Decimal | None) -> str:
+    """A share with one decimal where it says something: 92.4%, 100%."""
+    if value is None:
+        return "–"
+    exact = (Decimal(str(value)) * 100).quantize(Decimal("0.1"))
+    return f"{formats.number_format(exact, 0 if exact == exact.to_integral_value() else 1)}%".replace("-", MINUS)
+
+
+@register.filter
 def percent_change(value: float) -> str:
     """How much more or less than before: −5%, +12%."""
     return f"{signed(round(value * 100))}%"

@@ -37,13 +37,14 @@ from tenants.policy_words import _PROBLEMS, field_at, title_of, unit_of, value_w
 from tenants.rules.documents import absent, at, differences, merge_patch, put
 from tenants.rules.sections import PACKS
 
-UNITS = {"", "money", "percent", "days", "hours", "months", "years", "times", "of 5", "touches"}
+UNITS = {"", "money", "percent", "minutes", "days", "hours", "months", "years", "times", "of 5", "touches"}
 # What our own validators and checks say, beside pydantic's types of error.
 OURS = {
     "strategic_not_above_key", "weights_do_not_add_up", "line_not_rising", "line_turns", "unknown_indicators",
     "missing_indicators", "no_order_indicator", "green_not_above_yellow", "more_than_daily", "no_one_interval",
     "kind_twice", "time_with_zone", "unknown_country", "region_without_country", "unknown_region", "closes_before",
-    "off_and_on", "all_kept", "silence_never_seen", "tier_not_of_scheme",
+    "off_and_on", "all_kept", "silence_never_seen", "tier_not_of_scheme", "solved_first", "solution_first",
+    "weights_not_a_whole", "steps_not_rising", "promise_first", "solve_first",
 }  # fmt: skip
 
 
@@ -148,10 +149,10 @@ def test_lists_everything_that_is_wrong_at_once() -> None:
     wrong = draft(
         ("tiers.silver_best", 350), ("tiers.colour", "blue"), ("tiers.window_months", "x"), ("value.weights.direct", 35),
         ("health.green", 40), ("cadence.tiers.gold", [{"kind": "dinner", "every_days": 7}]), ("risk.silence_days", 400),
-        ("crisis", {}),
+        ("weather", {}),
     )  # fmt: skip
     assert faults(wrong) == {
-        "crisis": "unknown_section",
+        "weather": "unknown_section",
         "tiers.silver_best": "less_than_equal",
         "tiers.colour": "extra_forbidden",
         "tiers.window_months": "int_parsing",

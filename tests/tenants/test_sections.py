@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from followups.rules.policy import KINDS, CadencePolicy, Touch
 from followups.rules.ranking import LEVEL_WEIGHTS
 from health.rules.policy import KEYS, HealthPolicy
+from risk.rules.crisis_policy import CrisisPolicy
 from risk.rules.policy import RiskPolicy
 from segmentation.rules.policy import CrossSellPolicy, TierPolicy, ValuePolicy
 from segmentation.rules.tiers import TIER_ORDER
@@ -19,7 +20,7 @@ from tenants.rules.columns import conform
 from tenants.rules.sections import PACKS, PolicySection
 
 SECTIONS: list[type[PolicySection]] = [
-    TierPolicy, ValuePolicy, CrossSellPolicy, HealthPolicy, CadencePolicy, RiskPolicy,
+    TierPolicy, ValuePolicy, CrossSellPolicy, HealthPolicy, CadencePolicy, RiskPolicy, CrisisPolicy,
 ]  # fmt: skip
 
 
