@@ -1,4 +1,4 @@
-"""The night's step of risk: silence, or shrinking orders, open an alert and a follow-up; when it ends, both close."""
+"""The night's step of risk: what fires opens an alert and a follow-up; when it ends by itself, both close."""
 
 from __future__ import annotations
 
@@ -8,192 +8,109 @@ from typing import Final
 import polars as pl
 from django.utils import timezone
 
-from customers.changes import days_before, due_by_facts
-from customers.frames import last_touches
-from followups.raising import cancel_by_rule, raise_follow_ups
-from followups.rules.policy import CadencePolicy
+from customers.changes import due_by_facts
+from health.scoring import lock_scores
 from risk.models import Alert
 from risk.rules.policy import RiskPolicy
-from risk.rules.signals import silence, spec_drift
+from risk.signals.facts import boundaries, silence_lines
+from risk.signals.services import look
 from tenants.context import current_tenant
-from tenants.frames import insert_frame, read_frame
-from tenants.parts import Customers, among, are_few
-from tenants.policies import active_policy
-from tenants.runs import Counts, Piece, Step
+from tenants.frames import read_frame
+from tenants.models import RunStep
+from tenants.parts import Customers
+from tenants.policies import Policy, active_policy
+from tenants.runs import Counts, Piece, Prepared, Step
 
-HOURS_A_DAY = 24
+NIGHT_AT: Final = dt.time(2, 0)
+"""When the clocks of a night that is made up for another day start."""
 
 
 def run(as_of: dt.date) -> dict[str, int]:
-    """The whole step at once: alerts (opened), raised (follow-ups) and closed."""
+    """The whole step at once: alerts (opened), repeated, raised (follow-ups) and closed."""
     return STEP.at_once(as_of)
 
 
-def work(piece: Piece) -> Counts:
-    """Open and close the part's alerts.
+def prepare(piece: Piece) -> Prepared:
+    """Everybody is looked at when an article has got another category, or the forecast another model, since last night.
 
-    On a quiet night only of customers about whom a fact came in, whose tier moved, whose order sizes shrink, or whose
-    silence passes a line tonight: for all others the last night has said the same.
+    Whom that moves the steps of health and forecast know, and do not hand on.
+    """
+    steps = RunStep.objects.filter(run__job="nightly", run__for_date=piece.as_of, name__in=("health", "forecast"))
+    told = {step.name: step for step in steps}
+    regroups = "health" in told and bool(told["health"].shared.get("regroups"))
+    is_refitted = "forecast" in told and bool(told["forecast"].counts.get("models"))
+    return Prepared({"everybody": regroups or is_refitted})
+
+
+def work(piece: Piece) -> Counts:
+    """Open, add to and close the part's alerts.
+
+    On a quiet night only of customers about whom a fact came in, whose facts a window takes in or leaves behind, whose
+    tier, forecast or order sizes moved, whose silence passes a line tonight, or whose rest ends: for all others the
+    last night has said the same.
     """
     policy = active_policy()
-    rules = policy.section(RiskPolicy)
-    as_of = piece.as_of
-    asked: Customers = piece.part if piece.since is None else _asked(piece, rules)
-    facts = _facts(as_of, asked)
-    fired = pl.concat([_with_json(silence(facts, rules, as_of)), _with_json(spec_drift(_drifts(asked), rules))])
-    closed = _close_passed(fired, facts, rules, as_of, asked)
-    opened = _open(fired, policy.section(CadencePolicy), as_of, policy.number)
-    raised = raise_follow_ups(_answers(_due(fired, as_of)), policy_version=policy.number, customers=asked)
-    return {"alerts": opened, "raised": raised, "closed": closed}
+    # Who looks at facts that arrive meanwhile waits, and does not see half of a night.
+    lock_scores(alone=False)
+    asked: Customers = piece.part
+    if piece.since is not None and not piece.shared.get("everybody"):
+        asked = _asked(piece, policy)
+    told = look(asked, as_of=piece.as_of, now=_moment(piece.as_of), policy=policy)
+    return {"alerts": told.opened, "repeated": told.repeated, "raised": told.raised, "closed": told.closed}
 
 
-STEP = Step(work)
+STEP = Step(work, prepare)
 
 
-def _asked(piece: Piece, rules: RiskPolicy) -> list[int]:
+def _moment(as_of: dt.date) -> dt.datetime:
+    """When the night is: now, and for one of another day when that one's would have been."""
+    tenant, now = current_tenant(), timezone.now()
+    return now if tenant.local_date(now) == as_of else dt.datetime.combine(as_of, NIGHT_AT, tzinfo=tenant.zone)
+
+
+def _asked(piece: Piece, policy: Policy) -> list[int]:
+    if piece.since is None:
+        raise ValueError("Everybody is asked")
     tenant_id, part, now, then = current_tenant().pk, piece.part.sql(), piece.as_of, piece.since
+    rules = policy.section(RiskPolicy)
     silent_now, silent_then = "(%s - last_order_on)", "(%s - last_order_on)"
+    lines: list[tuple[str, float]] = [("%s", line) for line in silence_lines(rules)]
+    lines.append(("median_gap * %s", rules.own_cycle_factor))
     # Where a line lies between the silence of then and of now, it is passed tonight.
-    passed = " OR ".join(f"({line} > {silent_then} - 1 AND {line} <= {silent_now})" for line in _LINES)
-    lines = [rules.silence_days, rules.own_cycle_min_days, rules.ignore_after_days]
+    passed = " OR ".join(f"({line} > {silent_then} - 1 AND {line} <= {silent_now})" for line, _value in lines)
     found = read_frame(
         f"""
         SELECT customer_id FROM health_healthscore WHERE tenant_id = %s AND {part} AND ({passed})
         UNION
-        SELECT customer_id FROM segmentation_tierchange WHERE tenant_id = %s AND "on" > %s AND {part}
+        SELECT customer_id FROM segmentation_tierchange WHERE tenant_id = %s AND "on" >= %s AND {part}
         UNION
         SELECT customer_id FROM segmentation_specdrift WHERE tenant_id = %s AND {part}
         UNION
+        SELECT customer_id FROM health_lapseforecast
+        WHERE tenant_id = %s AND is_warned AND warned_on >= %s AND {part}
+        UNION
+        SELECT a.customer_id FROM risk_alert a
+        LEFT JOIN health_lapseforecast f ON f.tenant_id = a.tenant_id AND f.customer_id = a.customer_id AND f.is_warned
+        WHERE a.tenant_id = %s AND a.closed_on IS NULL AND a.signal = %s AND f.customer_id IS NULL
+          AND {piece.part.sql("a.customer_id")}
+        UNION
         SELECT customer_id FROM risk_alert
         WHERE tenant_id = %s AND closed_on IS NULL AND signal = %s AND {part}
+        UNION
+        SELECT customer_id FROM risk_alert
+        WHERE tenant_id = %s AND closed_by_id IS NOT NULL AND closed_on > %s AND closed_on <= %s AND {part}
         """,
         [
             tenant_id,
-            *(value for line in lines for value in (line, then, line, now)),
-            *(rules.own_cycle_factor, then, rules.own_cycle_factor, now),
+            *(value for _line, number in lines for value in (number, then, number, now)),
             *(tenant_id, then),
             tenant_id,
+            *(tenant_id, then),
+            *(tenant_id, Alert.Signal.LAPSE_FORECAST),
             *(tenant_id, Alert.Signal.SPEC_DRIFT),
+            *(tenant_id, then - dt.timedelta(days=rules.rest_days), now - dt.timedelta(days=rules.rest_days)),
         ],
         schema={"customer_id": pl.Int64},
     )
-    due = due_by_facts(piece, orders=[], contacts=[days_before(rules.contact_silence_days - 1)])
+    due = due_by_facts(piece, **boundaries(policy))
     return sorted({*found.get_column("customer_id"), *due})
-
-
-# Days of silence at which an answer can turn.
-_LINES: Final = ("%s", "%s", "%s", "median_gap * %s")
-
-
-def _facts(as_of: dt.date, customers: Customers) -> pl.DataFrame:
-    rows = read_frame(
-        f"""
-        SELECT h.customer_id, COALESCE(s.tier, ''), h.last_order_on, h.median_gap FROM health_healthscore h
-        LEFT JOIN segmentation_standing s ON s.tenant_id = %s AND s.customer_id = h.customer_id
-        WHERE h.tenant_id = %s AND {among(customers, "h.customer_id")}
-        """,
-        [current_tenant().pk, current_tenant().pk],
-        schema={"customer_id": pl.Int64, "tier": pl.String, "last_order_on": pl.Date, "median_gap": pl.Float64},
-        few=are_few(customers),
-    )
-    touched = last_touches(as_of, customers).group_by("customer_id").agg(last_contact_on=pl.col("last_touch_on").max())
-    return rows.join(touched, on="customer_id", how="left")
-
-
-def _drifts(customers: Customers) -> pl.DataFrame:
-    return read_frame(
-        f"""
-        SELECT d.customer_id, COALESCE(s.tier, ''), d.ratio, d.products, d.since FROM segmentation_specdrift d
-        LEFT JOIN segmentation_standing s ON s.tenant_id = %s AND s.customer_id = d.customer_id
-        WHERE d.tenant_id = %s AND {among(customers, "d.customer_id")}
-        """,
-        [current_tenant().pk, current_tenant().pk],
-        few=are_few(customers),
-        schema={
-            "customer_id": pl.Int64,
-            "tier": pl.String,
-            "ratio": pl.Float64,
-            "products": pl.Int64,
-            "since": pl.Date,
-        },
-    )
-
-
-def _with_json(fired: pl.DataFrame) -> pl.DataFrame:
-    """Each signal has facts of its own; as text they lie in one column."""
-    return fired.with_columns(pl.col("facts").struct.json_encode())
-
-
-def _due(fired: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
-    """Hours count from the night, so 24 of them end with the day itself and 48 with the next."""
-    days = (pl.col("answer_hours") // HOURS_A_DAY - 1).clip(lower_bound=0)
-    return fired.with_columns(due_on=pl.lit(as_of) + pl.duration(days=days))
-
-
-def _open(fired: pl.DataFrame, cadence: CadencePolicy, as_of: dt.date, version: int) -> int:
-    tenant = current_tenant()
-    timed = _due(fired, as_of)
-    ends = {
-        day: dt.datetime.combine(day, cadence.done_by, tzinfo=tenant.zone)
-        for day in timed.get_column("due_on").unique()
-    }
-    rows = timed.select(
-        "customer_id",
-        "signal",
-        "risk_class",
-        "level",
-        "period",
-        "facts",
-        due_at=pl.col("due_on").replace_strict(ends, return_dtype=pl.Datetime("us", "UTC")),
-    )
-    return insert_frame(
-        Alert,
-        rows,
-        constants={
-            "opened_on": as_of,
-            "outcome": "",
-            "cause": "",
-            "policy_version": version,
-            "created_at": timezone.now(),
-        },
-    )
-
-
-def _answers(fired: pl.DataFrame) -> pl.DataFrame:
-    return fired.select(
-        "customer_id",
-        "level",
-        "period",
-        "due_on",
-        "facts",
-        kind=pl.lit("light_touch"),
-        rule=pl.lit("signal:") + pl.col("signal"),
-    )
-
-
-def _close_passed(
-    fired: pl.DataFrame, facts: pl.DataFrame, rules: RiskPolicy, as_of: dt.date, customers: Customers
-) -> int:
-    """Close what no longer fires: the customer came back, or has been silent so long that it is lost."""
-    open_ones = read_frame(
-        f"""
-        SELECT id, customer_id, signal FROM risk_alert
-        WHERE tenant_id = %s AND closed_on IS NULL AND {among(customers)}
-        """,
-        [current_tenant().pk],
-        few=are_few(customers),
-        schema={"id": pl.Int64, "customer_id": pl.Int64, "signal": pl.String},
-    )
-    over = open_ones.join(fired, on=["customer_id", "signal"], how="anti").join(facts, on="customer_id", how="left")
-    long_ago = as_of - dt.timedelta(days=rules.ignore_after_days)
-    lost = (pl.col("signal") == Alert.Signal.ORDER_SILENCE) & (pl.col("last_order_on") < long_ago)
-    outcomes = over.with_columns(
-        outcome=pl.when(lost.fill_null(False)).then(pl.lit(Alert.Outcome.LOST)).otherwise(pl.lit(Alert.Outcome.PASSED))
-    )
-    for outcome in (Alert.Outcome.LOST, Alert.Outcome.PASSED):
-        ids = outcomes.filter(pl.col("outcome") == outcome).get_column("id").to_list()
-        Alert.objects.filter(pk__in=ids, closed_on__isnull=True).update(closed_on=as_of, outcome=outcome)
-    for signal in Alert.Signal.values:
-        customers = over.filter(pl.col("signal") == signal).get_column("customer_id").to_list()
-        cancel_by_rule(f"signal:{signal}", customers)
-    return over.height

@@ -1,0 +1,94 @@
+"""Who answers an alert: the customer's account manager, their lead, or the executives; whoever covers when they are away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from followups.models import Absence
+from risk.models import Alert, AnswerRole
+from tenants.context import current_tenant
+from tenants.models import Member
+from tenants.permissions import Role
+
+
+class People:
+    """The firm's active members by role, and who covers whom today; asked for once, however many alerts there are."""
+
+    def __init__(self) -> None:
+        rows = Member.objects.filter(is_active=True).select_related("user", "team").order_by("pk")
+        self._members: dict[int, Member] = {row.pk: row for row in rows}
+        today = current_tenant().today()
+        away = Absence.objects.filter(settled_at__isnull=True, first__lte=today, last__gte=today)
+        self._away: dict[int, int | None] = dict(away.values_list("member_id", "covered_by_id"))
+
+    def member(self, pk: int | None) -> Member | None:
+        """An active member by number; None for who has left."""
+        return self._members.get(pk) if pk is not None else None
+
+    def whose(
+        self, *, role: str, owner_a: int | None, owner_b: int | None, assignee: int | None = None
+    ) -> list[Member]:
+        """Who answers for a customer of these owners: the one it is assigned to, else whoever has the role.
+
+        An account manager is the A owner, whoever covers while they are away, else the B owner. Where nobody has the
+        role, the next one up the line answers; a firm without executives has its administrators. Never empty as long as
+        the firm has an active administrator.
+        """
+        named = self._there(assignee, owner_b)
+        if named is not None:
+            return [named]
+        if role == AnswerRole.ACCOUNT_MANAGER:
+            manager = self._there(owner_a, owner_b) or self.member(owner_b)
+            return (
+                [manager] if manager is not None else self.whose(role=AnswerRole.LEAD, owner_a=owner_a, owner_b=owner_b)
+            )
+        if role == AnswerRole.LEAD:
+            leads = self._leads(owner_a if self.member(owner_a) else owner_b)
+            return leads or self.whose(role=AnswerRole.EXECUTIVE, owner_a=owner_a, owner_b=owner_b)
+        return self._by_role(Role.EXECUTIVE) or self._by_role(Role.ADMIN)
+
+    def _there(self, pk: int | None, owner_b: int | None) -> Member | None:
+        """The member, or who covers for them today; the member all the same where nobody can."""
+        found = self.member(pk)
+        if found is None or found.pk not in self._away:
+            return found
+        covers = self._away[found.pk]
+        for other in (covers, owner_b):
+            stand_in = self.member(other)
+            if stand_in is not None and stand_in.pk not in self._away:
+                return stand_in
+        return found
+
+    def _leads(self, owner: int | None) -> list[Member]:
+        """The leads of the owner's team; of a customer of nobody, all leads: they see those."""
+        manager = self.member(owner)
+        leads = self._by_role(Role.TEAM_LEAD)
+        if manager is None:
+            return leads
+        return [lead for lead in leads if lead.team_id is not None and lead.team_id == manager.team_id]
+
+    def _by_role(self, role: str) -> list[Member]:
+        return [member for member in self._members.values() if member.role == role]
+
+
+def falls_to(member: Member) -> Q:
+    """The condition that an alert is the member's to answer; absences aside, whose follow-ups move by themselves."""
+    mine = Q(assignee=member)
+    if member.role == Role.EXECUTIVE:
+        return mine | Q(assignee__isnull=True, role=AnswerRole.EXECUTIVE)
+    own = Q(customer__owner_a=member) | Q(customer__owner_a__isnull=True, customer__owner_b=member)
+    as_manager = Q(assignee__isnull=True, role=AnswerRole.ACCOUNT_MANAGER) & own
+    if member.role != Role.TEAM_LEAD:
+        return mine | as_manager
+    team: Sequence[int] = [member.pk, *member.team_members]
+    of_team = Q(customer__owner_a__in=team) | Q(customer__owner_a__isnull=True)
+    return mine | as_manager | (Q(assignee__isnull=True, role=AnswerRole.LEAD) & of_team)
+
+
+def waiting_for(member: Member) -> QuerySet[Alert]:
+    """The open alerts that are the member's to answer now."""
+    rows: QuerySet[Alert] = Alert.objects.visible_to(member).filter(falls_to(member), closed_on__isnull=True)
+    return rows.filter(Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=timezone.now()))
