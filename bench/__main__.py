@@ -18,6 +18,8 @@ MEASURES: Final[Measures] = {
     "lifetime": ((),),
     "cross_sell": (("real",),),
     "today": ((),),
+    "team": ((),),
+    "kpis": ((),),
     "scale": (("--customers", "20000", "--small", "50"),),
 }
 """What is run, by module: its arguments, once each."""

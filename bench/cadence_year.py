@@ -49,7 +49,7 @@ def of_tenant(slug: str) -> Callable[[], list]:
     import django
 
     django.setup()
-    from followups.coverage import plan_year
+    from followups.cover.coverage import plan_year
     from tenants.context import tenant_scope
     from tenants.models import Member, Tenant
     from tenants.permissions import SEES_ALL

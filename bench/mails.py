@@ -82,7 +82,7 @@ def _measured(state: Path, post: _Post, mails: int, kills: int) -> list[Row]:
     tenant = _queue(mails)
     queued_s = time.monotonic() - begin
 
-    from followups.sending import work
+    from followups.messages.sending import work
     from followups.tasks import send_messages_of
 
     begin = time.monotonic()
@@ -111,7 +111,7 @@ def _measured(state: Path, post: _Post, mails: int, kills: int) -> list[Row]:
 
 def _queue(mails: int) -> Any:
     from customers.models import Contact, Customer
-    from followups.outbox import queue_message
+    from followups.messages.outbox import queue_message
     from tenants.context import tenant_scope
     from tenants.services import create_tenant
 

@@ -89,6 +89,25 @@ def bands(weeks: Sequence[Week]) -> dict[str, Any]:
     }
 
 
+def lapses(months: Sequence[Any], as_of: dt.date, names: Mapping[str, str]) -> dict[str, Any]:
+    """Lapsed customers by month, stacked by class; of `months` (dashboards.team.figures.Lapses) the last is not over."""
+    return {
+        "kind": "stack",
+        "labels": [month_so_far(each.month, as_of) for each in months],
+        "series": [
+            {"name": name, "values": [each.customers.get(code, 0) for each in months]} for code, name in names.items()
+        ],
+        "totals": [each.total for each in months],
+    }
+
+
+def month_so_far(month: dt.date, as_of: dt.date) -> str:
+    """A month in short; the one of `as_of` says up to which day it has gone."""
+    if (month.year, month.month) == (as_of.year, as_of.month):
+        return _("to %(day)s") % {"day": day(as_of)}
+    return _month_name(month)
+
+
 def shares(points: Sequence[tuple[dt.date, float | None]]) -> dict[str, Any]:
     """A share by month, in percent; a month without one has no bar."""
     return {

@@ -19,7 +19,17 @@ from customers.querysets import countries
 from customers.search import named_like
 from dashboards.fact_words import FACT_KINDS, FACT_STATES
 from dashboards.lapse_words import SHORT_WHY
-from dashboards.querysets import customers_at_risk, customers_with_alert, of_segment
+from dashboards.querysets import (
+    customers_at_risk,
+    customers_with_alert,
+    first_ordered_between,
+    had_tier_first_known,
+    of_segment,
+    red_without_action,
+    referred,
+)
+from dashboards.team.lapses import lapsed_between
+from dashboards.team.words import LAPSE_CLASSES
 from health import figures as health_figures
 from health import quality
 from health.models import Band, Pulse
@@ -27,14 +37,18 @@ from segmentation import figures
 from segmentation.filters import CrossSellRuleFilter
 from segmentation.models import CrossSellRule, SavedSegment, Segment, Stage, Tier, TierPin
 from segmentation.querysets import in_stage
+from segmentation.rules.policy import TierPolicy
 from segmentation.rules.rfm import SCORES
 from tenants.base import MONEY_PLACES
 from tenants.context import current_tenant
 from tenants.filters import StrictFilterSet, id_number
-from tenants.models import Member
+from tenants.models import Member, Team
 from tenants.permissions import Role, permissions_of
+from tenants.policies import active_policy
 
 NOBODY = "none"
+LOOKS_BACK: Final = dt.timedelta(days=365)
+"""From how long ago lapses are listed when nobody says from when."""
 NOT_SCORED: Final = "not_scored"
 """In an address: no colour at all; "none" is not enough data."""
 
@@ -128,7 +142,7 @@ class CustomerPageFilter(StrictFilterSet):
     health = filters.ChoiceFilter(field_name="band", choices=Band.choices, label=_("Health"), empty_label=_("All"))
     risk = filters.ChoiceFilter(
         method="by_risk",
-        choices=[("any", _("Red or alert")), ("alert", _("Open alert"))],
+        choices=[("any", _("Red or alert")), ("alert", _("Open alert")), ("idle", _("Red without action"))],
         label=_("Risk"),
         empty_label=_("All"),
     )
@@ -212,6 +226,20 @@ class CustomerPageFilter(StrictFilterSet):
     owner_a = filters.ChoiceFilter(
         method="by_owner_a", choices=lambda: _all_owners(), label=_("A owner"), empty_label=_("All")
     )
+    team = filters.ModelChoiceFilter(
+        method="by_team",
+        queryset=lambda request: Team.objects.all(),
+        label=_("Team of the A owner"),
+        empty_label=_("All"),
+    )
+    lapsed_from = _day(_("Lapsed from"))
+    lapsed_to = _day(_("Lapsed up to"))
+    lapsed_why = _kept(list(LAPSE_CLASSES.items()), _("Lapsed because of"))
+    came_from = _day(_("First order from"))
+    came_to = _day(_("First order before"))
+    referred = filters.ChoiceFilter(method="by_referral", choices=_YES_NO, label=_("By referral"), empty_label=_("All"))
+    tier_then = _kept(_tiers_or_none, _("Tier then"))
+    then = _day(_("Then"))
     saved_joined_from = _day(_("Joined the segment since"))
     saved_left_from = _day(_("Left the segment since"))
 
@@ -221,11 +249,13 @@ class CustomerPageFilter(StrictFilterSet):
         "ordered_from", "ordered_to", "again_from", "again_to", "not_ordered_from", "not_ordered_to", "rule",
         "saved_joined_from", "saved_left_from", "warned", "lapse_from", "lapse_to", "no_forecast", "at_risk_from",
         "at_risk_to", "warned_from", "warned_to", "view", "differs", "fact", "fact_is", "health_from", "health_before",
-        "health_to", "health_after", "week_from", "week_to", "month_from", "month_to", "owner_a",
+        "health_to", "health_after", "week_from", "week_to", "month_from", "month_to", "owner_a", "team",
+        "lapsed_from", "lapsed_to", "lapsed_why", "came_from", "came_to", "referred", "tier_then", "then",
     })  # fmt: skip
     on_demand = frozenset({
         "again_from", "again_to", "rule", "saved_joined_from", "saved_left_from", "health_from", "health_before",
-        "health_to", "health_after", "week_from", "week_to", "month_from", "month_to", "owner_a",
+        "health_to", "health_after", "week_from", "week_to", "month_from", "month_to", "owner_a", "team",
+        "lapsed_from", "lapsed_to", "lapsed_why", "came_from", "came_to", "referred", "tier_then", "then",
     })  # fmt: skip
 
     together = (
@@ -239,6 +269,9 @@ class CustomerPageFilter(StrictFilterSet):
             )
         ),
         frozenset({"saved", "saved_joined_from", "saved_left_from"}),
+        frozenset({"lapsed_from", "lapsed_to", "lapsed_why"}),
+        frozenset({"came_from", "came_to"}),
+        frozenset({"tier_then", "then"}),
     )  # fmt: skip
 
     class Meta:
@@ -266,6 +299,14 @@ class CustomerPageFilter(StrictFilterSet):
         asked = defaultdict(str, self.form.cleaned_data)  # what is left out is not asked for
         rows = _moved(rows, asked, self.day)
         rows = _recoloured(rows, asked, self.day)
+        if asked["came_from"] or asked["came_to"]:
+            rows = first_ordered_between(rows, asked["came_from"] or dt.date.min, asked["came_to"] or dt.date.max)
+        if asked["tier_then"] and asked["then"]:
+            rows = had_tier_first_known(rows, asked["then"], "" if asked["tier_then"] == NOBODY else asked["tier_then"])
+        if asked["lapsed_from"] or asked["lapsed_to"] or asked["lapsed_why"]:
+            first, last = asked["lapsed_from"] or self.day - LOOKS_BACK, asked["lapsed_to"] or self.day
+            lapsed: Any = lapsed_between(rows, first, last, active_policy().section(TierPolicy).lapsed_days)
+            rows = lapsed.filter(lapse_class=asked["lapsed_why"]) if asked["lapsed_why"] else lapsed
         if asked["fact"] and asked["fact_is"]:
             rows = quality.with_fact(rows, asked["fact"], asked["fact_is"])
         for first, last, narrow in (
@@ -293,7 +334,16 @@ class CustomerPageFilter(StrictFilterSet):
     def by_stage(self, rows: QuerySet[Customer], _name: str, stage: str) -> QuerySet[Customer]:
         return in_stage(rows, [stage])
 
+    def by_team(self, rows: QuerySet[Customer], _name: str, team: Team) -> QuerySet[Customer]:
+        # As numbers, not as a join: the planner knows how many customers each of them has.
+        return rows.filter(owner_a__in=list(Member.objects.filter(team=team).values_list("pk", flat=True)))
+
+    def by_referral(self, rows: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
+        return referred(rows, is_referred=answer == "yes")
+
     def by_risk(self, rows: QuerySet[Customer], _name: str, risk: str) -> QuerySet[Customer]:
+        if risk == "idle":
+            return red_without_action(rows, self.day)
         return customers_with_alert(rows) if risk == "alert" else customers_at_risk(rows)
 
     def by_owner(self, rows: QuerySet[Customer], _name: str, owner: str) -> QuerySet[Customer]:
@@ -353,6 +403,8 @@ class _CustomerFilterForm(forms.Form):
             self._say("fact_is", _("Say whether it is to be there, fresh, stale or missing."))
         if "fact_is" in said and "fact" not in said:
             self._say("fact", _("Say which kind of fact."))
+        if ("tier_then" in said) != ("then" in said):
+            self._say("then", _("Say which tier, and on which day."))
         for first, last in (
             ("moved_from", "moved_to"),
             ("ordered_from", "ordered_to"),
@@ -366,6 +418,8 @@ class _CustomerFilterForm(forms.Form):
             ("lapse_from", "lapse_to"),
             ("at_risk_from", "at_risk_to"),
             ("warned_from", "warned_to"),
+            ("lapsed_from", "lapsed_to"),
+            ("came_from", "came_to"),
         ):
             if first in said and last in said and asked[first] > asked[last]:
                 self._say(last, _("This lies below the beginning of the range."))

@@ -205,6 +205,8 @@ def _contact(row: Any) -> str:
         parts.append(pgettext("contact", "answered") if row.answered else _("no answer"))
     if row.about_competitor:
         parts.append(_("about a competitor"))
+    if row.leaving:
+        parts.append(str(row.get_leaving_display()))
     return pgettext("between clauses", ", ").join(parts)
 
 

@@ -139,7 +139,7 @@ def onto_newest(draft: Draft) -> tuple[Draft, list[Change]]:
 
 def put_back(draft: Draft, name: str) -> Draft:
     """The draft with one field as the version it was begun on has it; with the scheme goes all that came with it."""
-    together = _of_the_pack(draft.base.pack) if name == ".".join(SCHEME) else set()
+    together = _of_packs() if name == ".".join(SCHEME) else set()
     document = draft.document
     for change in draft.changes:
         if change.leaf.name == name or change.leaf.path[:2] in together:
@@ -147,9 +147,11 @@ def put_back(draft: Draft, name: str) -> Draft:
     return replace(draft, document=document, pack=draft.base.pack if together else draft.pack)
 
 
-def _of_the_pack(pack: str) -> set[tuple[str, str]]:
-    """The settings that a pack brings along."""
-    return {(section, key) for section, kind in registered().items() for key in kind.pack_values(pack)}
+def _of_packs() -> set[tuple[str, str]]:
+    """The settings that packs bring along: one may bring what another leaves as it is."""
+    return {
+        (section, key) for section, kind in registered().items() for pack in PACKS for key in kind.pack_values(pack)
+    }
 
 
 def take_away(draft: Draft, name: str) -> Draft:

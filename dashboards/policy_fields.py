@@ -506,6 +506,7 @@ def unit_signs(unit: str, currency: str) -> tuple[str, str]:
         "months": pgettext("unit", "months"),
         "years": pgettext("unit", "years"),
         "hours": pgettext("unit", "hours"),
+        "minutes": pgettext("unit", "minutes"),
         "touches": pgettext("unit", "touches"),
         "times": pgettext("unit", "times"),
         "of 5": pgettext("unit", "of 5"),

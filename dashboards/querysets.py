@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Final
 
-from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, NullIf
 
-from customers.models import Customer
+from customers.models import Customer, Interaction, Referral
+from followups.models import FollowUp
 from health.models import Band, HealthScore
-from risk.models import Alert
-from segmentation.models import SavedSegment, SegmentMember
+from risk.models import Alert, Incident
+from segmentation.figures import ordered_between, silent_between
+from segmentation.models import SavedSegment, SegmentMember, TierChange
 from segmentation.querysets import with_stage
 from segmentation.rules.policy import TierPolicy
 from tenants.context import current_tenant
@@ -111,6 +115,62 @@ def customers_at_risk(rows: QuerySet[Customer]) -> QuerySet[Customer]:
     """Those of the customers, not closed, whose health is red or who have an open alert."""
     red = HealthScore.objects.filter(tenant_id=current_tenant().pk, customer=OuterRef("pk"), band=Band.RED)
     return rows.filter(Exists(red) | Exists(_open_alert()), closed_on__isnull=True)
+
+
+QUIET_DAYS: Final = 7
+"""A red customer is without action when nothing was done in so many days, and nothing is planned for as many."""
+
+
+def red_without_action(rows: QuerySet[Customer], today: dt.date) -> QuerySet[Customer]:
+    """Those of the customers, not closed, whose health is red and for whom nobody does anything.
+
+    No contact and no follow-up done since QUIET_DAYS days ago, no follow-up open that is due within QUIET_DAYS days of today
+    (what has been late for longer is no plan any more), no crisis open, and no answer to an alert in these days.
+    """
+    tenant, week = current_tenant(), dt.timedelta(days=QUIET_DAYS)
+    since = tenant.start_of(today - week)
+    own = {"tenant_id": tenant.pk, "customer": OuterRef("pk")}
+    red = HealthScore.objects.filter(**own, band=Band.RED)
+    follow_ups = FollowUp.objects.filter(**own)
+    planned = follow_ups.filter(status=FollowUp.Status.OPEN, day__gte=today - week, day__lte=today + week)
+    done = follow_ups.filter(status=FollowUp.Status.DONE, closed_at__gte=since)
+    contact = Interaction.objects.filter(**own, at__gte=since)
+    answered = Alert.objects.filter(**own, first_action_at__gte=since)
+    crisis = Incident.objects.filter(**own, closed_at__isnull=True, is_drill=False)
+    return rows.filter(Exists(red), closed_on__isnull=True).exclude(
+        Exists(planned) | Exists(done) | Exists(contact) | Exists(answered) | Exists(crisis)
+    )
+
+
+def first_ordered_between(rows: QuerySet[Customer], start: dt.date, end: dt.date) -> QuerySet[Customer]:
+    """Those of the customers whose first order was placed in `[start, end)`: a cohort."""
+    return silent_between(ordered_between(rows, start, end), dt.date.min, start)
+
+
+def referred(rows: QuerySet[Customer], *, is_referred: bool) -> QuerySet[Customer]:
+    """Those of the customers who came by a referral that stands; or those who did not."""
+    claims = Exists(
+        Referral.objects.filter(tenant_id=current_tenant().pk, customer=OuterRef("pk"), withdrawn_at__isnull=True)
+    )
+    return rows.filter(claims if is_referred else ~claims)
+
+
+def had_tier_first_known(rows: QuerySet[Customer], day: dt.date, tier: str) -> QuerySet[Customer]:
+    """Those of the customers, joined with their `standing`, whose tier on a day, or the first one known after it, is this.
+
+    As dashboards.team.executive counts them: a firm whose nights began after the day has no tier before.
+    """
+    changes = TierChange.objects.filter(tenant_id=current_tenant().pk, customer=OuterRef("pk"))
+    first = changes.filter(on__gt=day).order_by("on", "pk")
+    known = Coalesce(
+        NullIf(Subquery(first.values("before")[:1]), Value("")),
+        Subquery(first.values("after")[:1]),
+        F("standing__tier"),
+        Subquery(changes.order_by("-on", "-pk").values("after")[:1]),
+        Value(""),
+        output_field=CharField(),
+    )
+    return rows.alias(tier_then=known).filter(tier_then=tier)
 
 
 def customers_with_alert(rows: QuerySet[Customer]) -> QuerySet[Customer]:

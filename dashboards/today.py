@@ -17,12 +17,12 @@ from customers.tallies import tallied
 from dashboards.lapse_words import SHORT_WHY
 from dashboards.querysets import customers_at_risk
 from dashboards.receipts import Drawn, draw
+from followups.messages.whys import task_why
 from followups.models import FollowUp
 from followups.querysets import FollowUpQuerySet, QueueCounts, View, in_view, next_after
 from followups.reasons import phrase, snooze_words
 from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import Reasoning, explain
-from followups.whys import task_why
 from health.history import week_before
 from health.models import Band, HealthScore, HealthTally, LapseForecast
 from health.replay import current

@@ -24,7 +24,7 @@
       trigger: 'axis', renderMode: 'richText', backgroundColor: css('raised'), borderColor: css('line-2'), borderWidth: 1,
       textStyle: { ...font, color: css('ink') }, axisPointer: { type: 'line', lineStyle: { color: css('line-2') } },
     };
-    const option = { spend, health, bars, curve, calibration, bands }[data.kind](data, { css, font, axis, tooltip });
+    const option = { spend, health, bars, curve, calibration, bands, stack }[data.kind](data, { css, font, axis, tooltip });
     const chart = echarts.getInstanceByDom(place) || echarts.init(place, null, { renderer: 'canvas' });
     chart.setOption({ animation: false, textStyle: font, ...option }, true);
     charts.push(chart);
@@ -68,6 +68,18 @@
     yAxis: { type: 'value', ...axis, axisLine: { show: false }, splitNumber: 3, minInterval: 1 },
     series: data.series.map(each => ({ name: each.name, type: 'bar', stack: 'health', barWidth: '68%', barMaxWidth: 40, data: each.values,
       itemStyle: { color: css(each.band), opacity: { red: 1, yellow: .7, green: .5, none: .35 }[each.band], borderColor: css('surface'), borderWidth: 1 } })),
+  });
+
+  // Counts by class: one hue and grey, the sum above each bar.
+  const stack = (data, { css, font, axis, tooltip }) => ({
+    tooltip: { ...tooltip, axisPointer: { type: 'shadow', shadowStyle: { color: css('hover'), opacity: .5 } },
+      formatter: points => [data.labels[points[0].dataIndex], ...[...points].reverse().map(p => `${p.seriesName}  ${p.value}`)].join('\n') },
+    grid: { left: 28, right: 4, top: 22, bottom: 26 },
+    xAxis: { type: 'category', data: data.labels, ...axis, splitLine: { show: false }, axisLabel: { ...font, color: css('ink-3'), hideOverlap: true, interval: 0 } },
+    yAxis: { type: 'value', ...axis, axisLine: { show: false }, splitNumber: 3, minInterval: 1 },
+    series: data.series.map((each, at) => ({ name: each.name, type: 'bar', stack: 'all', barWidth: '56%', barMaxWidth: 48, data: each.values,
+      itemStyle: { color: css(`series-${at + 1}`), borderColor: css('surface'), borderWidth: .5 },
+      label: at === data.series.length - 1 ? { show: true, position: 'top', ...font, fontWeight: 600, color: css('ink'), formatter: p => data.totals[p.dataIndex] || '' } : { show: false } })),
   });
 
   const bars = (data, { css, font, axis, tooltip }) => ({

@@ -98,7 +98,7 @@
     j: () => go(place() + 1), k: () => go(place() - 1), o: () => open(), '/': look,
     x: () => select(place()), X: () => selectTo(place()), Escape: clear, u: undo,
     e: () => act('e'), s: () => act('s'), a: () => act('a'), l: () => write(''), m: () => (picked().length ? act('m') : write('sent')),
-    r: () => why(), p: () => open('#journeys'),
+    r: () => why(), p: () => act('p'),
   };
   const IN_LIST = { ArrowDown: KEYS.j, ArrowUp: KEYS.k, Enter: () => open() };
   document.addEventListener('pn:key', event => {

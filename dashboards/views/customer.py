@@ -31,11 +31,14 @@ from dashboards.lapses import lapse_at_once, lapse_of
 from dashboards.offers import offers_of
 from dashboards.standings import stage_of, tiering_of
 from dashboards.worth import WorthCards, worth_of
-from followups.journeys import places_of
+from followups.journeys.services import places_of
 from followups.models import FollowUp
 from followups.reasons import phrase
 from health.history import rows_of
 from health.replay import last_day
+from incentives.referrals.reading import referrals_of
+from risk.alerts.words import open_alerts
+from risk.models import Incident, WinBack
 from segmentation import figures
 from segmentation.models import Standing, Worth
 from segmentation.rules.policy import TierPolicy
@@ -132,6 +135,8 @@ class PartView(CustomerView):
                 :COMPLAINTS_SHOWN
             ],
             "responses": _responses(customer),
+            "win_back": WinBack.objects.filter(customer=customer).order_by("-last_order_on").first(),
+            **referrals_of(customer),
         }
 
 
@@ -164,11 +169,13 @@ class CustomerPage(PartView):
             tiering=tiering_of(customer, standing, policy, night),
             money=money_of(customer, standing, policy, night),
             health=self.health,
+            alerts=open_alerts(customer),
             rhythm=rhythm,
             value=Worth.objects.filter(customer=customer).only("clv", "expected_orders").first(),
             follow_ups=_follow_ups(customer, self.today),
             places=places_of(customer),
             contacts=_people(customer),
+            crises=Incident.objects.filter(customer=customer, closed_at__isnull=True).order_by("-opened_at"),
         )
 
 

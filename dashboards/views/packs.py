@@ -14,9 +14,10 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from customers.models import Customer
-from dashboards.packs import MOST, NoPdfError, as_pdf, customers_of, packs_of
+from dashboards.packs import MOST, customers_of, packs_of
 from tenants.models import Member
 from tenants.pages import TenantView
+from tenants.pdf import NoPdfError, as_pdf
 
 
 class _Pack(TenantView):

@@ -44,8 +44,10 @@ from followups.querysets import (
     due_filter,
 )
 from followups.rules.policy import CadencePolicy
-from followups.scripts import note_script
+from followups.scripts.services import note_script
 from followups.services import MANY, AlreadyClosed, Change, Refused
+from risk.playbooks import services as playbooks
+from risk.playbooks.forms import StartForm
 from tenants.models import Member, Run
 from tenants.pages import TenantView
 from tenants.permissions import SEES_ALL
@@ -386,6 +388,7 @@ class Log(TodayView):
                 answered=OUTCOMES[said["outcome"]],
                 note=said["note"],
                 about_competitor=said["about_competitor"],
+                leaving=said["leaving"],
                 anyway=said["anyway"],
                 next_on=next_on,
                 next_kind=next_kind,
@@ -612,6 +615,32 @@ class SendScript(PickedForm):
         return self.done("bulk", pk=row.pk)
 
 
+class BeginPlaybook(PickedForm):
+    """Begin a playbook for the customers of the picked follow-ups; the follow-ups stay, but for what its steps replace."""
+
+    template = "dashboards/_today_playbook.html"
+    field = "playbook"
+
+    def form(self, data: Any = None) -> StartForm:
+        rows = self.picked_rows()
+        customer = rows[0].customer if len({row.customer_id for row in rows}) == 1 else None
+        return StartForm(data, offered=playbooks.playbooks_to_start(customer))
+
+    def save(self, form: StartForm) -> HttpResponse:
+        customers = {row.customer_id for row in self.picked_rows()}
+        done = playbooks.start_many(playbook=form.chosen(), customers=customers, member=self.member)
+        refusals = [why for _customer, why in done.stays]
+        refusals += [
+            _("%(customer)s is in “%(playbook)s” already.") % {"customer": run.customer.name, "playbook": run.playbook}
+            for run in done.there
+        ]
+        count = len(done.runs)
+        words = ngettext("“%(playbook)s” begun for %(count)d", "“%(playbook)s” begun for %(count)d", count)
+        undo = Undo(words % {"count": count, "playbook": form.chosen()}, done.events) if count else None
+        at = self.picks["at"]
+        return self.after(at=at, shown=None, acted=(), undo=undo, refusals=refusals)
+
+
 class TakeBack(TodayView):
     """Undo what was done with follow-ups, one or a whole bulk."""
 
@@ -619,6 +648,8 @@ class TakeBack(TodayView):
         events = [int(event) for event in request.POST.get("events", "").split(",") if event.isdecimal()]
         at = PickForm(request.POST)
         shown = at.cleaned_data.get("at") if at.is_valid() else None
+        if playbooks.are_starts(events):
+            return self._stop_playbooks(events, shown)
         try:
             change = services.undo(events=events, member=self.member)
         except Refused as refusal:
@@ -627,6 +658,13 @@ class TakeBack(TodayView):
         words = ngettext("%(count)d brought back", "%(count)d brought back", len(back)) % {"count": len(back)}
         first = min(back, key=lambda pk: self._place(pk), default=shown)
         return self.after(at=first, shown=shown, acted=back, undo=Undo(words) if back else None)
+
+    def _stop_playbooks(self, events: Sequence[int], shown: int | None) -> HttpResponse:
+        done = playbooks.undo_starts(events=events, member=self.member)
+        refusals = [why for each in done if isinstance(each, Refused) for why in each.messages]
+        count = len(done) - sum(isinstance(each, Refused) for each in done)
+        words = ngettext("%(count)d playbook taken back", "%(count)d playbooks taken back", count) % {"count": count}
+        return self.after(at=shown, shown=None, acted=(), undo=Undo(words) if count else None, refusals=refusals)
 
     def _place(self, pk: int) -> int:
         ids = self.order().ids

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from customers.models import Complaint, Contact, Customer, Interaction
-from followups import cover
+from followups.cover import services as cover
 from followups.models import Absence, FollowUp
 from tenants.context import tenant_scope
 from tests.pages.conftest import FRIDAY, text

@@ -118,7 +118,7 @@ def test_works_before_the_first_night_and_for_who_never_ordered(cast, ann, noon,
     assert "None" not in words(part(ann, cast.customer(), name)).replace("None.", "")
 
 
-@pytest.mark.parametrize(("name", "most"), [("", 35), *[(f"parts/{name}/", 46) for name in PARTS]])
+@pytest.mark.parametrize(("name", "most"), [("", 40), *[(f"parts/{name}/", 46) for name in PARTS]])
 def test_costs_as_much_for_a_long_story_as_for_a_short_one(cast, ann, customer, placed, night, name, most):
     def count():
         with CaptureQueriesContext(connection) as queries:

@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 
 from customers.models import Complaint, Product
-from followups import journeys, walking
+from followups.journeys import services as journeys
+from followups.journeys import walking
 from followups.models import Announcement, DutyHolder, Enrolment, FollowUp, Journey
 from tenants.context import tenant_scope
 from tests.pages.conftest import NOON, text

@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 
 from customers.models import Contact
+from followups.messages.outbox import queue_message
+from followups.messages.unsubscribing import unsubscribe_url
 from followups.models import ChannelSetup, ContactWishes, DeadAddress, Message, OptOut
-from followups.outbox import queue_message
-from followups.unsubscribing import unsubscribe_url
 from tenants.context import tenant_scope
 
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)

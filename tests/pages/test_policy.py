@@ -86,8 +86,8 @@ def test_takes_no_draft_from_who_may_not_change_it(cast, sign_in, who, name):
 def test_has_a_tab_for_each_section_and_opens_the_one_that_is_asked_for(lea):
     page = text(lea.get(URL))
     assert re.findall(r'name="to" value="(\w+)"', page) == [
-        "tiers", "health", "forecast", "cadence", "calendar", "contact", "surveys", "care", "risk", "value",
-        "cross_sell",
+        "tiers", "health", "forecast", "cadence", "calendar", "contact", "surveys", "care", "risk", "crisis",
+        "complaints", "win_back", "value", "cross_sell", "kpis", "programme", "rewards",
     ]  # fmt: skip
     assert value(page, "tiers.gold_money_best") == "15"
     assert value(text(lea.get(URL, {"section": "risk"})), "risk.silence_days") == "60"
@@ -107,7 +107,8 @@ def test_leaves_open_only_the_lines_of_the_scheme_in_force(lea):
 
 
 @pytest.mark.parametrize(
-    "section", ["tiers", "health", "forecast", "cadence", "calendar", "care", "risk", "value", "cross_sell", "surveys"]
+    "section",
+    ["tiers", "health", "forecast", "cadence", "calendar", "care", "risk", "crisis", "value", "cross_sell", "surveys"],
 )
 def test_takes_back_unchanged_what_it_has_drawn(cast, lea, section):
     page = text(lea.get(URL, {"section": section}))

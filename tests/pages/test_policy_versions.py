@@ -202,5 +202,5 @@ def test_asks_the_database_no_more_for_more_versions(cast, lea, django_assert_ma
             [PolicyVersion(number=number, pack="callback", document=document) for number in range(2, 42)]
         )
     lea.get(URL)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         assert "v41" in text(lea.get(URL))

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from customers.models import Contact, Interaction
-from followups import scripts
 from followups.models import FollowUp, Script, ScriptUse, ScriptVariant
+from followups.scripts import services as scripts
 from tenants.context import tenant_scope
 from tests.pages.conftest import FRIDAY, HX, text
 

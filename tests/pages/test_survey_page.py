@@ -9,8 +9,8 @@ from django.test import Client
 
 from customers.models import SurveyResponse
 from followups.models import FollowUp, Survey, SurveyReason
-from followups.survey_links import token_of
-from followups.views.survey_page import ANSWERS, CALLS
+from followups.surveys.links import token_of
+from followups.surveys.views_answer import ANSWERS, CALLS
 from tenants.context import tenant_scope
 from tests.followups.surveyed import asked, contact_of
 from tests.pages.conftest import NOON, text

@@ -174,8 +174,9 @@ def test_logs_that_a_customer_asked_about_a_competitor(cast, ann, customer, noon
         "at": "2026-11-20T10:30",
         "answered": "yes",
     }
-    ann.post(f"/acme/customers/{customer.pk}/log/", said | {"about_competitor": "on"})
+    ann.post(f"/acme/customers/{customer.pk}/log/", said | {"about_competitor": "on", "leaving": "considers"})
     ann.post(f"/acme/customers/{customer.pk}/log/", said)
     with tenant_scope(cast.tenant):
         found = Interaction.objects.order_by("pk").values_list("about_competitor", flat=True)
         assert list(found) == [True, False]
+        assert list(Interaction.objects.order_by("pk").values_list("leaving", flat=True)) == ["considers", ""]

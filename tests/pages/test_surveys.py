@@ -10,9 +10,9 @@ import pytest
 from config.night import run_night
 from customers.models import SurveyResponse
 from customers.services import add_survey_response
-from followups import surveys
 from followups.models import FollowUp, Message, Survey, SurveyLoop, SurveyReason
 from followups.services import complete
+from followups.surveys import services as surveys
 from tenants.context import tenant_scope
 from tests.followups.surveyed import asked, contact_of
 from tests.pages.conftest import FRIDAY, NOON, text
@@ -97,7 +97,7 @@ def test_the_list_of_askings_says_why_somebody_was_not_asked(cast, sign_in, told
     page = text(sign_in(cast.ann).get(f"{URL}asked/", {"state": "blocked"}))
     assert "1 survey" in page
     with tenant_scope(cast.tenant):
-        from followups.whys import message_why
+        from followups.messages.whys import message_why
 
         why = message_why(Message.objects.get(status="blocked"))
     assert why

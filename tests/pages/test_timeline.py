@@ -98,7 +98,7 @@ def test_leads_to_older_pages_without_losing_or_repeating_any(cast, ann, custome
             Interaction.objects.create(customer=customer, channel="phone", at=moment, topic=f"Call {n}")
             Alert.objects.create(
                 customer=customer, signal=f"s{n}", risk_class="demand", level="mild", opened_on=FRIDAY - 7 * DAY,
-                due_at=NOON, policy_version=1, closed_on=FRIDAY,
+                due_at=NOON, policy_version=1, closed_on=FRIDAY, outcome="passed",
             )  # fmt: skip
     seen, query, pages = [], "?tab=all", 0
     while query:

@@ -222,7 +222,7 @@ def test_asks_the_database_as_often_for_100_rows_as_for_5(ann, raised, cast, nig
     for _ in range(rows):
         stand(cast, raised().customer)
     ann.get(URL)
-    with django_assert_num_queries(30):
+    with django_assert_num_queries(31):
         page = ann.get(URL)
     assert len(names(page)) == min(rows, 50)
 
@@ -370,6 +370,17 @@ def test_notes_that_the_customer_asked_about_a_competitor(ann, raised):
     for row, said in zip(rows, ({"about_competitor": "on"}, {}), strict=True):
         ann.post(f"/acme/today/{row.pk}/log/", {"channel": "phone", "outcome": "talked", "note": ""} | said)
     assert [reload(row).interaction.about_competitor for row in rows] == [True, False]
+
+
+def test_notes_that_the_customer_thinks_of_leaving(ann, raised):
+    rows = raised(), raised()
+    for row, said in zip(rows, ({"leaving": "broke_off"}, {}), strict=True):
+        ann.post(f"/acme/today/{row.pk}/log/", {"channel": "phone", "outcome": "talked", "note": ""} | said)
+    assert [reload(row).interaction.leaving for row in rows] == ["broke_off", ""]
+    refused = ann.post(
+        f"/acme/today/{raised().pk}/log/", {"channel": "phone", "outcome": "talked", "note": "", "leaving": "perhaps"}
+    )
+    assert refused.status_code == 400
 
 
 def test_keeps_the_text_when_somebody_was_faster(ann, raised, cast, sign_in):
