@@ -8,7 +8,6 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
 from customers.api import (
-    ComplaintViewSet,
     ContactViewSet,
     EvidenceViewSet,
     InteractionViewSet,
@@ -19,11 +18,12 @@ from customers.api import (
 from dashboards.api import PolicyViewSet
 from dashboards.api_segments import SegmentMemberViewSet, SegmentViewSet
 from followups.api import FollowUpViewSet, OwnedCustomerViewSet
-from followups.api_cover import AbsenceViewSet, CareDayViewSet
-from followups.api_journeys import EnrolmentViewSet, JourneyViewSet
-from followups.api_messages import MessageViewSet, OptOutViewSet
-from followups.api_scripts import ScriptViewSet
-from followups.api_surveys import (
+from followups.cover.api import AbsenceViewSet, CareDayViewSet
+from followups.journeys.api import EnrolmentViewSet, JourneyViewSet
+from followups.messages.api import MessageViewSet, OptOutViewSet
+from followups.notices.api import NoticeViewSet
+from followups.scripts.api import ScriptViewSet
+from followups.surveys.api import (
     MysteryVisitViewSet,
     QualityReviewViewSet,
     SurveyFiguresViewSet,
@@ -34,6 +34,16 @@ from health.api import HealthViewSet
 from health.api_figures import HealthFiguresViewSet
 from health.api_forecasts import BackTestViewSet, ForecastViewSet
 from health.api_pulses import PulseViewSet
+from incentives.goals.api import GoalViewSet
+from incentives.kpis.api import KpiViewSet
+from incentives.ledger.api import RewardViewSet, UpgradeViewSet
+from incentives.referrals.api import ReferralViewSet
+from risk.alerts.api import AlertViewSet
+from risk.cases.api import CaseViewSet
+from risk.complaints.api import ComplaintWayViewSet
+from risk.incidents.api import IncidentViewSet
+from risk.playbooks.api import PlaybookRunViewSet, PlaybookViewSet
+from risk.win_back.api import WinBackViewSet
 from segmentation.api import StandingViewSet
 from segmentation.api_cross_sell import CrossSellRuleViewSet
 from segmentation.api_figures import FiguresViewSet
@@ -49,9 +59,12 @@ for viewset in (
     ProductViewSet,
     OrderViewSet,
     InteractionViewSet,
-    ComplaintViewSet,
+    ComplaintWayViewSet,
     SurveyResponseViewSet,
     EvidenceViewSet,
+    ReferralViewSet,
+    RewardViewSet,
+    UpgradeViewSet,
     StandingViewSet,
     WorthViewSet,
     CrossSellRuleViewSet,
@@ -72,6 +85,14 @@ for viewset in (
     MysteryVisitViewSet,
     AbsenceViewSet,
     CareDayViewSet,
+    IncidentViewSet,
+    PlaybookViewSet,
+    PlaybookRunViewSet,
+    CaseViewSet,
+    WinBackViewSet,
+    GoalViewSet,
+    AlertViewSet,
+    NoticeViewSet,
     MemberViewSet,
 ):
     router.register(viewset.resource, viewset, basename=f"api-{viewset.resource}")
@@ -113,6 +134,10 @@ v1 = [
         re_path(rf"^figures/{name}/?$", SurveyFiguresViewSet.as_view({"get": name}), name=f"api-figures-{name}")
         for name in SurveyFiguresViewSet.permissions
     ),
+    re_path(r"^kpis/?$", KpiViewSet.as_view({"get": "values"}), name="api-kpis"),
+    re_path(r"^kpis/rows/?$", KpiViewSet.as_view({"get": "rows"}), name="api-kpis-rows"),
+    re_path(r"^kpis/close/?$", KpiViewSet.as_view({"post": "close"}), name="api-kpis-close"),
+    re_path(r"^score-cards/?$", KpiViewSet.as_view({"get": "score_cards"}), name="api-score-cards"),
     re_path(r"^data-quality/?$", HealthFiguresViewSet.as_view({"get": "data_quality"}), name="api-data-quality"),
     re_path(
         r"^segments/(?P<pk>[^/]+)/members/?$",

@@ -1,7 +1,8 @@
-"""Between two nights: whoever a fact has come in about is scored again, within a minute."""
+"""Between two nights: whoever a fact has come in about is scored again and looked at for signals, within a minute."""
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from typing import Final
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 from customers.services import take_arrivals
 from health.nightly import is_under_way
 from health.scoring import rescore, try_lock_scores
+from risk.signals.services import fire_for
 from tenants.context import tenant_scope
 from tenants.models import Tenant
 from tenants.querysets import nights_done
@@ -47,6 +49,8 @@ def _look_at(tenant: Tenant) -> int:
 def _look_at_some(tenant: Tenant) -> tuple[int, int]:
     """One transaction; returns how many customers had a new note, and how many of them were scored.
 
+    Scores and alerts go together: killed in between, the notes wait again and nothing of either is there.
+
     The notes wait while somebody else writes scores: the night, also between its parts, or another worker that looks.
     Before the first night there are no scores to bring up to date, and the notes just count as seen.
     """
@@ -56,4 +60,7 @@ def _look_at_some(tenant: Tenant) -> tuple[int, int]:
         customers = take_arrivals(CHUNK)
         if not customers or not nights_done().exists():
             return len(customers), 0
-        return len(customers), rescore(customers, timezone.now())
+        now = timezone.now()
+        scored = rescore(customers, now)
+        fire_for(customers, as_of=tenant.local_date(now) + dt.timedelta(days=1), now=now)
+        return len(customers), scored

@@ -32,6 +32,11 @@ app.conf.beat_schedule = {
     # A ring that no worker had time for is not worth having later: the next one does the same.
     "look-at-arrivals": {"task": "config.tasks.look_at_arrivals", "schedule": 15.0, "options": {"expires": 15.0}},
     "send-messages": {"task": "followups.tasks.send_messages", "schedule": 15.0, "options": {"expires": 15.0}},
+    "watch-incidents": {"task": "risk.tasks.watch_incidents", "schedule": 60.0, "options": {"expires": 60.0}},
+    "send-notices": {"task": "followups.tasks.send_notices", "schedule": 15.0, "options": {"expires": 15.0}},
+    "escalate-alerts": {"task": "risk.tasks.escalate_alerts", "schedule": 60.0, "options": {"expires": 60.0}},
+    "walk-playbooks": {"task": "risk.tasks.walk_playbooks", "schedule": 60.0, "options": {"expires": 60.0}},
+    "sweep-complaints": {"task": "risk.tasks.sweep_complaints", "schedule": 60.0, "options": {"expires": 60.0}},
     "settle-cover": {"task": "followups.tasks.settle_cover", "schedule": 60.0},
     "keep-partitions": {"task": "config.tasks.keep_partitions", "schedule": crontab(hour=12, minute=5)},
 }

@@ -9,13 +9,18 @@ from typing import Final
 import customers.changes
 import dashboards.counting
 import dashboards.nightly
-import followups.asking
-import followups.journeys
+import dashboards.team.counting
+import followups.journeys.services
 import followups.nightly
+import followups.surveys.asking
 import health.counting
 import health.forecasting
 import health.nightly
+import incentives.kpis.nightly
+import incentives.ledger.accruing
 import risk.nightly
+import risk.playbooks.services
+import risk.win_back.nightly
 import segmentation.counting
 import segmentation.cross_selling
 import segmentation.nightly
@@ -40,9 +45,13 @@ STEPS: Final[dict[str, Step]] = {
     "health": health.nightly.STEP,
     "forecast": health.forecasting.NIGHT,
     "follow-ups": followups.nightly.STEP,
-    "journeys": followups.journeys.NIGHT,
+    "journeys": followups.journeys.services.NIGHT,
     "risk": risk.nightly.STEP,
-    "surveys": followups.asking.STEP,
+    "playbooks": risk.playbooks.services.NIGHT,
+    "win-back": risk.win_back.nightly.STEP,
+    "surveys": followups.surveys.asking.STEP,
+    "rewards": incentives.ledger.accruing.STEP,
+    "kpis": incentives.kpis.nightly.STEP,
     "saved-segments": dashboards.nightly.STEP,
     "notes": Step(customers.changes.forget, splits=False),
 }
@@ -53,6 +62,8 @@ FIGURES: Final[dict[str, Step]] = {
     "segment-figures": segmentation.counting.STEP,
     "health-figures": health.counting.STEP,
     "risk-figures": dashboards.counting.STEP,
+    "kpi-figures": incentives.kpis.nightly.FIGURES,
+    "desk-figures": dashboards.team.counting.STEP,
 }
 """What the dashboards show of everybody, counted ahead: after the night, for nobody's queue waits for a chart."""
 

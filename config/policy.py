@@ -10,14 +10,22 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from customers.models import Channel, TouchKind
 from dashboards.receipts import NAMES
-from followups.care_words import FESTIVALS
+from followups.care.words import FESTIVALS
+from followups.models import DutyHolder
 from followups.reasons import touches_words
 from followups.rules.care import CarePolicy
 from followups.rules.contact_policy import ContactPolicy
 from followups.rules.policy import CadencePolicy, Period
 from followups.rules.survey_policy import Every, Sending, SurveyPolicy
 from health.rules.policy import ForecastPolicy, HealthPolicy
+from incentives.rules.kpi_policy import KpiPolicy
+from incentives.rules.programme import ProgrammePolicy
+from incentives.rules.rewards_policy import RewardPolicy
+from risk.models import Alert
+from risk.rules.complaint_policy import ComplaintPolicy
+from risk.rules.crisis_policy import CrisisPolicy
 from risk.rules.policy import RiskPolicy
+from risk.rules.win_back_policy import WinBackPolicy
 from segmentation.models import Stage, Tier
 from segmentation.rules.policy import CrossSellPolicy, TierPolicy, ValuePolicy
 from segmentation.rules.tiers import TIER_ORDER
@@ -102,9 +110,15 @@ register(
         "anniversaries": ANNIVERSARIES,
     },
 )
-register(RiskPolicy, {"top_tiers": TIERS})
+register(RiskPolicy, {"top_tiers": TIERS, "watched": dict(Alert.Signal.choices)})
+register(CrisisPolicy)
+register(ComplaintPolicy, {"duty": dict(DutyHolder.Duty.choices)})
+register(WinBackPolicy)
 register(ValuePolicy, {"tier_weights": TIERS})
 register(CrossSellPolicy, {"level": LEVELS})
+register(KpiPolicy)
+register(ProgrammePolicy)
+register(RewardPolicy)
 
 
 def tiers_are_of_the_scheme(sections: Mapping[str, PolicySection]) -> Iterator[Misfit]:
@@ -133,3 +147,20 @@ def tiers_are_of_the_scheme(sections: Mapping[str, PolicySection]) -> Iterator[M
 
 
 register_check(tiers_are_of_the_scheme)
+
+
+def unanswered_contacts_are_looked_at(sections: Mapping[str, PolicySection]) -> Iterator[Misfit]:
+    """Health looks at the last few contacts: a signal that wants more in a row could never fire."""
+    health = cast(HealthPolicy, sections[HealthPolicy.section])
+    asked = cast(RiskPolicy, sections[RiskPolicy.section]).unanswered_contacts
+    most = max(health.outbound_contacts, health.unanswered_contacts)
+    if asked > most:
+        yield Misfit(
+            (RiskPolicy.section, "unanswered_contacts"),
+            "unanswered_never_seen",
+            gettext_noop("must not be over {most}: health looks at no more of the last contacts"),
+            {"most": most},
+        )
+
+
+register_check(unanswered_contacts_are_looked_at)

@@ -100,6 +100,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "tenants.context_processors.shell",
+                "dashboards.places.shell",
             ],
             "builtins": ["tenants.templatetags.perennial"],
         },
@@ -243,7 +244,7 @@ EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "perennial@localhost")
 # Without a mail server a password reset is written where the operator finds it, never lost in silence.
 EMAIL_BACKEND = env.text("EMAIL_BACKEND") or (
-    "followups.sending.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.filebased.EmailBackend"
+    "followups.messages.sending.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.filebased.EmailBackend"
 )
 EMAIL_FILE_PATH = STATE_FOLDER / "mail"
 # A provider instead of a mail server: EMAIL_BACKEND=anymail.backends.mailgun.EmailBackend and its keys as JSON.
@@ -345,10 +346,25 @@ SPECTACULAR_SETTINGS = {
         "Pack": "tenants.rules.sections.PACKS",
         "PolicyTouchKind": "followups.rules.policy.KINDS",
         "Band": "health.models.Band",
+        "Role": "tenants.permissions.Role",
+        "ComplaintKind": "customers.models.Complaint.Kind",
+        "AlertLevel": "risk.models.Alert.Level",
+        "LossCause": "risk.cases.lists.CAUSE_CHOICES",
+        "WhatWasTried": "risk.cases.lists.TRIED_CHOICES",
+        "WinBackResult": "risk.models.WinBackTry.Result",
+        "IncidentLevel": "risk.models.Incident.Level",
+        "IncidentKind": "risk.models.Incident.Kind",
+        "IncidentOutcome": "risk.models.Incident.Outcome",
+        "IncidentClockKind": "risk.models.IncidentClock.Kind",
+        "IncidentStepStatus": "risk.models.IncidentStep.Status",
         "SurveyReason": "followups.models.Reason",
         "SurveyCause": "followups.models.Survey.Cause",
-        "SurveyState": "followups.survey_lists.STATES",
+        "SurveyState": "followups.surveys.lists.STATES",
         "QualityProblem": "followups.models.Problem",
+        "ReferralOrigin": "customers.models.Referral.Origin",
+        "ReferralResult": "incentives.referrals.reading.RESULTS",
+        "RewardKind": "incentives.models.Reward.Kind",
+        "RewardStatus": "incentives.models.Reward.Status",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

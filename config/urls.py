@@ -3,9 +3,10 @@
 from django.conf import settings
 from django.urls import include, path
 
-from followups.views.calendar import PublicFeed
-from followups.views.survey_page import SurveyPage
-from followups.views.unsubscribe import Unsubscribe
+from followups.calendar.views import PublicFeed
+from followups.messages.views_unsubscribe import Unsubscribe
+from followups.surveys.views_answer import SurveyPage
+from risk.incidents.views_public import IncidentPage
 from tenants import views
 
 urlpatterns = [
@@ -17,6 +18,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("feeds/<str:secret>.ics", PublicFeed.as_view(), name="feed"),
     path("survey/<str:token>/", SurveyPage.as_view(), name="survey-answer"),
+    path("crisis/<str:token>/", IncidentPage.as_view(), name="incident-page"),
     path("unsubscribe/<str:token>/", Unsubscribe.as_view(), name="unsubscribe"),
     # What mail providers tell, only where they must know a secret.
     *([path("hooks/", include("anymail.urls"))] if settings.ANYMAIL.get("WEBHOOK_SECRET") else []),
@@ -26,6 +28,8 @@ urlpatterns = [
             [
                 path("", include("dashboards.urls")),
                 path("", include("followups.urls")),
+                path("", include("risk.urls")),
+                path("", include("incentives.urls")),
                 path("", include("customers.urls")),
                 path("", include("tenants.urls")),
             ]

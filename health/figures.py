@@ -187,12 +187,17 @@ def trend(member: Member, as_of: dt.date, weeks: int = TREND_WEEKS) -> list[Week
     Counted by A owner, as each night has written it: an account manager's own customers, for a lead those of the
     team and of nobody, for who sees all everybody's. Weeks without a night are left out.
     """
+    return trend_of(_owned_by(member), as_of, weeks)
+
+
+def trend_of(owned: Q, as_of: dt.date, weeks: int = TREND_WEEKS) -> list[Week]:
+    """`trend` of the customers whose A owner (`owner` of HealthCount) meets a condition."""
     rows = HealthCount.objects.filter(on__lte=as_of, on__gt=as_of - dt.timedelta(weeks=weeks))
     nights: dict[int, dt.date] = {}
     for on in _nights_counted(as_of - dt.timedelta(weeks=weeks), as_of):
         nights[(as_of - on).days // 7] = on  # the later night of a week takes the place of the earlier one
     counted = (
-        rows.filter(_owned_by(member), on__in=list(nights.values()))
+        rows.filter(owned, on__in=list(nights.values()))
         .order_by()
         .values_list("on", "band")
         .annotate(Sum("customers"), Sum("net"))

@@ -8,8 +8,8 @@ from typing import Final
 
 from config.demo.firm import Firm, dice
 from customers.models import Contact, Customer
-from followups.care import save_care_day, save_wishes
-from followups.cover import plan_absence
+from followups.care.services import save_care_day, save_wishes
+from followups.cover.services import plan_absence
 from tenants.events import acting
 from tenants.models import Member
 from tenants.permissions import Role

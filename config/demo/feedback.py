@@ -11,10 +11,11 @@ from typing import Final
 from config.demo.firm import Firm, dice
 from config.demo.orders import moment, working_day
 from customers.models import Channel, Contact, SurveyResponse
-from followups import loops, quality
 from followups.models import FollowUp, QualityReview, Reason, Survey, SurveyLoop, SurveyReason
+from followups.quality import services as quality
 from followups.rules.survey_policy import SurveyPolicy
 from followups.rules.surveys import is_low
+from followups.surveys import loops
 from tenants.context import current_tenant
 from tenants.models import Member
 from tenants.permissions import Role

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from customers.models import Channel, Contact, Interaction
-from followups.channels import SENT_BY, save_email
+from followups.messages.channels import SENT_BY, save_email
+from followups.messages.outbox import queue_message
+from followups.messages.unsubscribing import opt_out
 from followups.models import DeadAddress, Message, OptOut
-from followups.outbox import queue_message
-from followups.unsubscribing import opt_out
 from tenants.context import current_tenant
 from tenants.events import acting
 from tenants.models import Member

@@ -7,16 +7,23 @@ from typing import Final
 
 from django.db import transaction
 
+from config.demo.alarms import answer_alerts
 from config.demo.cares import go_away, note_days
+from config.demo.crises import run_crises
 from config.demo.desks import leave_desks
+from config.demo.earnings import record_earnings, settle_earnings
 from config.demo.feedback import ask_customers, review_contacts
 from config.demo.firm import Firm
+from config.demo.goals import measure
 from config.demo.hengtai import HENGTAI
 from config.demo.history import write_history
 from config.demo.load import load_history, load_people
 from config.demo.logins import PASSWORD
 from config.demo.messages import send_messages
 from config.demo.oakfield import OAKFIELD
+from config.demo.rehearsals import begin_playbooks, open_playbooks, tried_playbooks
+from config.demo.rescues import keep_cases, offer_again, walk_complaints
+from config.demo.risks import say_who_leaves
 from config.demo.walks import open_journeys, say_scripts
 from config.demo.weeks import NIGHTS_AGO, let_weeks_pass
 from segmentation.models import SavedSegment
@@ -59,13 +66,25 @@ def seed(firm: Firm) -> Tenant:
             SavedSegment.objects.filter(pk=segment.pk).update(created_at=made_at)
         ask_customers(firm, history.today)
         open_journeys(lead, history.today)
+        open_playbooks(history.today)
         note_days(firm, lead, history.today)
+        say_who_leaves(history.today)
+        record_earnings(firm, history.today)
         let_weeks_pass(firm, history, members)
+        tried_playbooks(firm, history.today)
+        begin_playbooks(members[firm.staff(Role.ACCOUNT_MANAGER)[0].email])
         say_scripts(firm, history.today)
         review_contacts(firm, members, history.today)
+        walk_complaints(firm, history.today)
+        keep_cases(firm)
+        answer_alerts(firm, history.today)
+        offer_again(firm, history.today)
         send_messages(lead)
         leave_desks(firm, members, history.today)
         go_away(firm, members, history.today)
+        run_crises(firm, members, history.today)
+        settle_earnings(firm, members, history.today)
+        measure(firm, members, history.today)
     return tenant
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from config.demo.firm import Firm, dice
 from config.demo.weeks import NIGHTS_AGO
 from customers.models import Interaction
-from followups import journeys
+from followups.journeys import services as journeys
 from followups.models import Script, ScriptUse
 from followups.rules.variants import assign
 from tenants.context import current_tenant

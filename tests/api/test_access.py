@@ -16,12 +16,14 @@ from tests.api.conftest import BASE, Caller
 from tests.conftest import Cast
 
 RESOURCES = (
+    "alerts", "notices",
     "customers", "contacts", "products", "orders", "interactions", "complaints",
-    "survey-responses", "evidence", "tiers", "scores", "forecasts", "back-tests",
-    "absences", "care-days", "segments", "pulses", "follow-ups", "messages", "scripts", "journeys", "enrolments", "surveys", "quality-reviews", "mystery-visits", "members",
+    "survey-responses", "evidence", "referrals", "rewards", "upgrades", "goals", "tiers", "scores", "forecasts", "back-tests",
+    "incidents", "cases", "win-backs", "playbooks", "playbook-runs", "absences", "care-days", "segments", "pulses", "follow-ups", "messages", "scripts", "journeys", "enrolments", "surveys", "quality-reviews", "mystery-visits", "members",
 )  # fmt: skip
 WRITABLE = (
     "customers", "contacts", "products", "orders", "interactions", "complaints", "survey-responses", "evidence",
+    "referrals",
 )  # fmt: skip
 
 

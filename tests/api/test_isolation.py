@@ -4,7 +4,17 @@ from decimal import Decimal
 
 import pytest
 
-from customers.models import Complaint, Contact, Customer, Evidence, Interaction, Order, Product, SurveyResponse
+from customers.models import (
+    Complaint,
+    Contact,
+    Customer,
+    Evidence,
+    Interaction,
+    Order,
+    Product,
+    Referral,
+    SurveyResponse,
+)
 from followups.models import (
     Absence,
     CareDay,
@@ -13,16 +23,20 @@ from followups.models import (
     Journey,
     Message,
     MysteryVisit,
+    Notice,
     QualityReview,
     Script,
     Survey,
 )
 from health.models import BackTest, HealthScore, LapseForecast, Pulse
+from incentives.models import Goal, Reward, Upgrade
+from risk.models import Alert, Case, Incident, WinBack
 from segmentation.models import SavedSegment, Standing
 from tenants.context import tenant_scope
 from tests.api.conftest import Caller, faults
 from tests.api.test_access import RESOURCES, WRITABLE
 from tests.conftest import Cast
+from tests.contracts.rows import playbook, playbook_run
 
 
 def _journey(code: str = "theirs") -> Journey:
@@ -68,6 +82,16 @@ def theirs(cast: Cast) -> dict[str, int]:
             "complaints": Complaint.objects.create(topic="Late", **facts).pk,
             "survey-responses": SurveyResponse.objects.create(kind="nps", score=9, **facts).pk,
             "evidence": Evidence.objects.create(kind="endorsement", on="2026-11-20", **facts).pk,
+            "referrals": Referral.objects.create(
+                referrer=Customer.objects.create(name="Their friend"), on="2026-11-20", **facts
+            ).pk,
+            "rewards": Reward.objects.create(
+                key="referral:1:1", kind="referral", customer=customer, earned_on="2026-11-20", policy_version=1
+            ).pk,
+            "upgrades": Upgrade.objects.create(customer=customer, on="2026-11-20", what="Theirs").pk,
+            "goals": Goal.objects.create(
+                quarter="2026-10-01", title="Theirs", kpi="csat", owner=cast.otto, baseline=80, target=90
+            ).pk,
             "pulses": Pulse.objects.create(customer=customer, member=cast.otto, band="red", reason="price").pk,
             "absences": Absence.objects.create(member=cast.otto, first="2026-11-20", last="2026-11-21").pk,
             "care-days": CareDay.objects.create(customer=customer, on="1998-12-01").pk,
@@ -113,6 +137,38 @@ def theirs(cast: Cast) -> dict[str, int]:
                 event_at="2026-11-20T00:00Z",
                 base_at="2026-11-20T00:00Z",
             ).pk,
+            "alerts": Alert.objects.create(
+                customer=customer,
+                signal="order_silence",
+                risk_class="demand",
+                level="mild",
+                period="1",
+                opened_on="2026-11-20",
+                due_at="2026-11-21T00:00Z",
+                policy_version=1,
+            ).pk,
+            "notices": Notice.objects.create(member=cast.otto, kind="alerts_new", key="theirs").pk,
+            "cases": Case.objects.create(
+                customer=customer,
+                risk_class="demand",
+                outcome="lost",
+                opened_on="2026-11-01",
+                closed_on="2026-11-20",
+            ).pk,
+            "playbooks": playbook().pk,
+            "playbook-runs": playbook_run().pk,
+            "win-backs": WinBack.objects.create(
+                customer=customer,
+                last_order_on="2025-01-01",
+                lapsed_on="2026-01-02",
+                orders=1,
+                yearly=1,
+                chance=0.5,
+                expected=1,
+            ).pk,
+            "incidents": Incident.objects.create(
+                customer=customer, number=1, title="Theirs", level="major", policy_version=1, calendar_version=1
+            ).pk,
             "members": cast.otto.pk,
         }
 
@@ -131,7 +187,22 @@ def test_their_ids_and_names_are_not_found(call_as, cast: Cast, theirs: dict[str
         f"follow-ups/{theirs['follow-ups']}/complete",
         f"follow-ups/{theirs['follow-ups']}/snooze",
         f"complaints/{theirs['complaints']}/solve",
+        *(f"alerts/{theirs['alerts']}/{verb}" for verb in ("act", "snooze", "wake", "assign", "close", "reopen")),
+        f"notices/{theirs['notices']}/read",
+        *(
+            f"complaints/{theirs['complaints']}/{verb}"
+            for verb in ("apologise", "promise", "progress", "call-back", "hand-on", "take-back")
+        ),
+        *(f"win-backs/{theirs['win-backs']}/{verb}" for verb in ("offer", "answer", "give-up", "take-up")),
+        *(f"playbook-runs/{theirs['playbook-runs']}/{verb}" for verb in ("say", "skip", "stop", "hand-over", "undo")),
+        *(
+            f"incidents/{theirs['incidents']}/{verb}"
+            for verb in ("level", "pause", "resume", "entries", "step-done", "close")
+        ),
         f"evidence/{theirs['evidence']}/delete",
+        f"referrals/{theirs['referrals']}/withdraw",
+        f"upgrades/{theirs['upgrades']}/withdraw",
+        *(f"rewards/{theirs['rewards']}/{verb}" for verb in ("approve", "dispute")),
         f"customers/{theirs['customers']}/external-ids",
     ):
         assert api.post(path, {}).status_code == 404, path
@@ -165,4 +236,4 @@ def test_the_same_name_is_free_in_each_firm(api: Caller, cast: Cast, theirs: dic
     assert made.status_code == 201
     assert made.json()["id"] != str(theirs["customers"])
     with tenant_scope(cast.other_tenant):
-        assert Customer.objects.get().name == "Theirs"
+        assert Customer.objects.get(external_ids__value="1").name == "Theirs"

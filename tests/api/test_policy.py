@@ -186,7 +186,7 @@ def test_points_at_everything_that_is_wrong(lea: PolicyCaller, cast: Cast) -> No
             "tiers": {"silver_best": 350, "colour": "blue", "window_months": None},
             "value": {"weights": {"direct": 35}},
             "cadence": {"tiers": {"gold": [{"kind": "dinner", "every_days": 7}], "a/b": []}},
-            "crisis": {},
+            "weather": {},
         },
         "pack": "starter",
         "whatever": 1,
@@ -197,7 +197,7 @@ def test_points_at_everything_that_is_wrong(lea: PolicyCaller, cast: Cast) -> No
     assert faults(answer) == {
         "#/note": "required",
         "#/whatever": "unknown_field",
-        "#/document/crisis": "unknown_section",
+        "#/document/weather": "unknown_section",
         "#/document/tiers/silver_best": "less_than_equal",
         "#/document/tiers/colour": "extra_forbidden",
         "#/document/tiers/window_months": "missing",

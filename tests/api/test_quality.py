@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 
 from customers.models import Interaction
-from followups import quality
 from followups.models import QualityReview
+from followups.quality import services as quality
 from tenants.context import tenant_scope
 from tests.api.conftest import faults
 from tests.conftest import Cast

@@ -114,3 +114,12 @@ def test_notes_of_a_contact_that_the_customer_asked_about_a_competitor(api: Call
     tagged = api.post("interactions", said | {"about_competitor": True}).json()
     found = api.get("interactions", about_competitor="true").json()["results"]
     assert [row["id"] for row in found] == [tagged["id"]]
+
+
+def test_notes_of_a_contact_that_the_customer_thinks_of_leaving(api: Caller, cast: Cast) -> None:
+    said = {"customer": str(cast.customer().pk), "channel": "phone"}
+    assert api.post("interactions", said).json()["leaving"] == ""
+    tagged = api.post("interactions", said | {"leaving": "considers"}).json()
+    assert tagged["leaving"] == "considers"
+    assert [row["id"] for row in api.get("interactions", leaving="considers").json()["results"]] == [tagged["id"]]
+    assert api.post("interactions", said | {"leaving": "perhaps"}).status_code == 400

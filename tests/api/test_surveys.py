@@ -7,9 +7,9 @@ import datetime as dt
 import pytest
 
 from customers.models import Contact
-from followups import surveys
 from followups.models import Survey, SurveyLoop
-from followups.survey_links import token_of
+from followups.surveys import services as surveys
+from followups.surveys.links import token_of
 from tenants.context import tenant_scope
 from tests.api.conftest import Caller, faults
 from tests.conftest import Cast

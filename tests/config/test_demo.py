@@ -18,10 +18,11 @@ from config.demo.logins import PASSWORD
 from config.demo.seed import FIRMS
 from config.demo.shapes import HISTORY_DAYS, SHAPES
 from config.night import run_night
-from customers.models import Activity, Customer, Evidence, Interaction, Order
+from customers.models import Activity, Customer, Evidence, Interaction, Order, Referral
 from customers.services import Line, upsert_order
 from followups.models import FollowUp, Message, MysteryVisit, QualityReview, Survey, SurveyLoop, SurveyReason
 from health.models import HealthHistory, HealthScore
+from incentives.models import Payout, Reward, Upgrade
 from risk.models import Alert
 from segmentation.models import LifetimeFit, SavedSegment, Standing, TierPin, Worth
 from tenants.context import tenant_scope
@@ -255,6 +256,15 @@ def test_shows_surveys_and_reviews_at_work(demo):
             assert not reviews.filter(reviewer=F("member")).exists()
 
 
+def test_shows_referrals_and_rewards_at_work(demo):
+    for firm in FIRMS:
+        with tenant_scope(Tenant.objects.get(slug=firm.slug)):
+            assert Referral.objects.exists()
+            assert Upgrade.objects.exists()
+            assert Reward.objects.filter(status="paid").exists()
+            assert Payout.objects.get().total > 0
+
+
 def test_leaves_nothing_for_the_night_to_change(demo):
     for firm in FIRMS:
         tenant = Tenant.objects.get(slug=firm.slug)
@@ -263,7 +273,8 @@ def test_leaves_nothing_for_the_night_to_change(demo):
             steps = {step.name: step.counts for step in run.steps.all()}
         assert steps["segmentation"]["changed"] == steps["segmentation"]["moved"] == steps["health"]["changed"] == 0
         assert set(steps["follow-ups"].values()) == {0}
-        assert steps["risk"] == {"alerts": 0, "raised": 0, "closed": 0}
+        assert steps["rewards"]["posted"] == 0
+        assert steps["risk"] == {"alerts": 0, "repeated": 0, "raised": 0, "closed": 0}
         assert steps["surveys"] == {"asked": 0, "asked_again": 0, "reminded": 0, "drawn": 0}
 
 

@@ -36,7 +36,13 @@ def test_counts_the_figures_once_the_night_has_ended(big):
     run_night(big, DAY)
     found = counted(big)
     assert {figure for figure, _on in found["SegmentationTally"]} >= {"scores", "tiers", "moves"}
-    assert {figure for figure, _on in found["HealthTally"]} == {"moves", "quality", "risk"}
+    assert {figure for figure, _on in found["HealthTally"]} >= {
+        "moves",
+        "quality",
+        "risk",
+        "desk-lapses",
+        "firm-cohorts",
+    }
     assert {on for kind in found.values() for _figure, on in kind} == {DAY}
     assert due_figures(big) is None
 

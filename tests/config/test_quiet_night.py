@@ -95,6 +95,7 @@ class Days:
             customer=customer, channel="phone", at=self._past(day), kind=self.chance.choice(("light_touch", "deep_talk")),
             answered=self.chance.choice((True, False, None)), solved=self.chance.choice((True, False, None)),
             about_competitor=self.chance.random() < 0.2,
+            leaving=self.chance.choice(("", "", "", "", "considers", "broke_off")),
         )  # fmt: skip
 
     def _complain(self, customer: Customer, day: dt.date) -> None:

@@ -31,6 +31,10 @@ from followups.models import (
     JourneyStep,
     Message,
     MysteryVisit,
+    Notice,
+    NoticeChat,
+    NoticeDelivery,
+    NoticeWish,
     OptOut,
     QualityReview,
     QualitySample,
@@ -42,6 +46,9 @@ from followups.models import (
     SurveyReason,
 )
 from health import models as health
+from incentives import models as earned
+from incentives.ledger import services as ledger
+from risk import models as risks
 from risk.models import Alert
 from segmentation import models as worth
 from tenants import models as house
@@ -73,6 +80,35 @@ def order() -> facts.Order:
 def member() -> house.Member:
     user = house.User.objects.create_user(f"{new()}@example.org", name="Row")
     return house.Member.objects.create(user=user, role="executive")
+
+
+def referral() -> facts.Referral:
+    return facts.Referral.objects.create(referrer=customer(), customer=customer(), on=DAY)
+
+
+def reward() -> earned.Reward:
+    said = {"customer": "Row", "referrer": "Row", "recommended_on": "2026-11-01", "order": "1", "on": "2026-11-02"}
+    return earned.Reward.objects.create(
+        key=new(), kind="referral", customer=customer(), earned_on=DAY, policy_version=1, facts=said
+    )
+
+
+def account() -> earned.Account:
+    return earned.Account.objects.create(kind="staff_payable", commodity="money", member=member())
+
+
+def entry() -> earned.Entry:
+    """The database takes balanced ones only."""
+    lines = [ledger.Line(account(), Decimal(1)), ledger.Line(account(), Decimal(-1))]
+    return ledger.post(lines=lines, kind="accrual", key=new(), facts={})
+
+
+def payout() -> earned.Payout:
+    return earned.Payout.objects.create(number=next(_numbers), on=DAY, total=1, people=1)
+
+
+def dispute() -> earned.Dispute:
+    return earned.Dispute.objects.create(reward=reward(), opened_by=member())
 
 
 def back_test() -> health.BackTest:
@@ -162,6 +198,59 @@ def script_use() -> ScriptUse:
     )
 
 
+def notice() -> Notice:
+    return Notice.objects.create(member=member(), kind="row", key=new())
+
+
+def case() -> risks.Case:
+    return risks.Case.objects.create(
+        customer=customer(), risk_class="demand", outcome="saved", opened_on=DAY, closed_on=DAY
+    )
+
+
+def playbook() -> risks.Playbook:
+    made = risks.Playbook.objects.create(code=new()[-16:], name="Row", is_on=True)
+    risks.PlaybookVersion.objects.create(playbook=made, number=1, definition={"steps": [{"code": "ask"}]})
+    return made
+
+
+def playbook_run() -> risks.PlaybookRun:
+    book = playbook()
+    return risks.PlaybookRun.objects.create(
+        playbook=book, version=book.versions.get(), customer=customer(), base_at=NOW, stage="ask", stage_at=NOW,
+        next_at=NOW,
+    )  # fmt: skip
+
+
+def win_back() -> risks.WinBack:
+    return risks.WinBack.objects.create(
+        customer=customer(), last_order_on=DAY, lapsed_on=DAY, orders=1, yearly=1, chance=0.5, expected=1
+    )
+
+
+def win_back_try() -> risks.WinBackTry:
+    row = win_back()
+    return risks.WinBackTry.objects.create(win_back=row, customer=row.customer, offer="trial")
+
+
+def incident() -> risks.Incident:
+    return risks.Incident.objects.create(
+        customer=customer(), number=next(_numbers), title="Row", level="major", policy_version=1, calendar_version=1
+    )
+
+
+def incident_link() -> risks.IncidentLink:
+    row = incident()
+    reader = facts.Contact.objects.create(customer=row.customer, name=new())
+    return risks.IncidentLink.objects.create(incident=row, contact=reader, expires_at=NOW + dt.timedelta(days=1))
+
+
+def kpi_closing() -> earned.KpiClosing:
+    # A week of its own each time: a closed row cannot be changed, nor closed twice.
+    start = dt.date(1990, 1, 1) + dt.timedelta(weeks=next(_numbers))
+    return earned.KpiClosing.objects.create(span="week", start=start, as_of=DAY, policy_version=1)
+
+
 ROWS: dict[str, Callable[[], Any]] = {
     "tenants.Team": lambda: house.Team.objects.create(name=new()),
     "tenants.Member": member,
@@ -195,6 +284,20 @@ ROWS: dict[str, Callable[[], Any]] = {
     ),
     "customers.Interaction": lambda: facts.Interaction.objects.create(customer=customer(), channel="phone"),
     "customers.Complaint": lambda: facts.Complaint.objects.create(customer=customer(), topic="row"),
+    "customers.Referral": referral,
+    "incentives.Account": account,
+    "incentives.Entry": entry,
+    "incentives.EntryLine": lambda: earned.EntryLine.objects.filter(entry=entry()).first(),
+    "incentives.Reward": reward,
+    "incentives.Upgrade": lambda: earned.Upgrade.objects.create(customer=customer(), on=DAY, what="Row"),
+    "incentives.Payout": payout,
+    "incentives.PayoutItem": lambda: earned.PayoutItem.objects.create(
+        payout=payout(), member=member(), amount=1, entry=entry()
+    ),
+    "incentives.Dispute": dispute,
+    "incentives.DisputeMessage": lambda: earned.DisputeMessage.objects.create(
+        dispute=dispute(), member=member(), text="Row", key=new()
+    ),
     "customers.Evidence": lambda: facts.Evidence.objects.create(customer=customer(), kind="endorsement", on=DAY),
     "customers.SurveyResponse": lambda: facts.SurveyResponse.objects.create(customer=customer(), kind="nps", score=9),
     "customers.Arrival": lambda: facts.Arrival.objects.create(customer=customer()),
@@ -313,10 +416,37 @@ ROWS: dict[str, Callable[[], Any]] = {
     "followups.MysteryVisit": lambda: MysteryVisit.objects.create(
         on=DAY, channel="store", scene="row", score=5, visitor=member()
     ),
+    "followups.Notice": notice,
+    "followups.NoticeDelivery": lambda: NoticeDelivery.objects.create(
+        notice=(told := notice()), member=told.member, way="mail", due_at=NOW
+    ),
+    "followups.NoticeWish": lambda: NoticeWish.objects.create(member=member(), kind="row", mail="daily", chat=False),
+    "followups.NoticeChat": lambda: NoticeChat.objects.create(member=member(), gateway="row", gateway_name="row"),
     "followups.Desk": lambda: Desk.objects.create(member=member(), view="mine"),
     "followups.Bulk": bulk,
     "followups.BulkItem": lambda: BulkItem.objects.create(bulk=bulk(), follow_up=ROWS["followups.FollowUp"]()),
     "followups.CalendarFeed": lambda: CalendarFeed.objects.create(member=member(), prefix=new(), secret_hash="row"),
+    "incentives.OwnerChange": lambda: earned.OwnerChange.objects.create(customer=customer(), on=DAY),
+    "incentives.TeamChange": lambda: earned.TeamChange.objects.create(member=member(), on=DAY),
+    "incentives.MemberJob": lambda: earned.MemberJob.objects.create(member=member(), job="sales", from_on=DAY),
+    "incentives.KpiTarget": lambda: earned.KpiTarget.objects.create(kpi="csat", member=member(), target=1, from_on=DAY),
+    "incentives.KpiCount": lambda: earned.KpiCount.objects.create(
+        span="week", start=DAY, kpi="csat", member=member(), numerator=1, denominator=1
+    ),
+    "incentives.KpiCounted": lambda: earned.KpiCounted.objects.update_or_create(
+        span="week", start=DAY, defaults={"as_of": DAY, "counted_at": NOW}
+    )[0],
+    "incentives.KpiClosing": kpi_closing,
+    "incentives.KpiFrozen": lambda: earned.KpiFrozen.objects.create(
+        closing=kpi_closing(), kpi="csat", numerator=1, denominator=1
+    ),
+    "incentives.KpiCorrection": lambda: earned.KpiCorrection.objects.create(
+        closing=kpi_closing(), kpi="csat", numerator=1, denominator=1, numerator_before=0, denominator_before=0
+    ),
+    "incentives.ClvMark": lambda: earned.ClvMark.objects.create(on=DAY, customer=customer(), clv=1),
+    "incentives.Goal": lambda: earned.Goal.objects.create(
+        quarter=dt.date(2026, 10, 1), title="Row", kpi="csat", owner=member(), baseline=80, target=90
+    ),
     "risk.Alert": lambda: Alert.objects.create(
         customer=customer(),
         signal="order_silence",
@@ -327,4 +457,47 @@ ROWS: dict[str, Callable[[], Any]] = {
         due_at=NOW,
         policy_version=1,
     ),
+    "risk.AlertRepeat": lambda: risks.AlertRepeat.objects.create(
+        alert=(alert := ROWS["risk.Alert"]()),
+        customer=alert.customer,
+        signal="order_silence",
+        period="again",
+        fired_on=DAY,
+        level="mild",
+    ),
+    "risk.AlertEscalation": lambda: risks.AlertEscalation.objects.create(
+        alert=ROWS["risk.Alert"](), step=1, role="lead", due_at=NOW, at=NOW
+    ),
+    "risk.TopicHolder": lambda: risks.TopicHolder.objects.update_or_create(
+        topic="quality", defaults={"member": member()}
+    )[0],
+    "risk.ComplaintNote": lambda: risks.ComplaintNote.objects.create(
+        complaint=facts.Complaint.objects.create(customer=customer(), topic="row"), text="row"
+    ),
+    "risk.Case": case,
+    "risk.CaseTerm": lambda: risks.CaseTerm.objects.create(case=case(), term=new()),
+    "risk.Playbook": playbook,
+    "risk.PlaybookVersion": lambda: risks.PlaybookVersion.objects.create(
+        playbook=playbook(), number=2, definition={"steps": [{"code": "ask"}]}
+    ),
+    "risk.PlaybookRun": playbook_run,
+    "risk.PlaybookStep": lambda: risks.PlaybookStep.objects.create(
+        run=playbook_run(), code="ask", status="ahead", begins_at=NOW
+    ),
+    "risk.WinBack": win_back,
+    "risk.WinBackTry": win_back_try,
+    "risk.ReturnHistory": lambda: risks.ReturnHistory.objects.update_or_create(defaults={"as_of": DAY})[0],
+    "risk.Incident": incident,
+    "risk.IncidentClock": lambda: risks.IncidentClock.objects.create(
+        incident=incident(), kind="team", target_minutes=30
+    ),
+    "risk.IncidentPause": lambda: risks.IncidentPause.objects.create(incident=incident(), started_at=NOW, reason="Row"),
+    "risk.IncidentSeat": lambda: risks.IncidentSeat.objects.create(incident=incident(), seat="lead", member=member()),
+    "risk.IncidentStep": lambda: risks.IncidentStep.objects.create(incident=incident(), position=1, title="Row"),
+    "risk.IncidentEntry": lambda: risks.IncidentEntry.objects.create(incident=incident(), text="Row", key=new()),
+    "risk.IncidentCompensation": lambda: risks.IncidentCompensation.objects.create(
+        incident=incident(), kind="credit", amount=1, needs="team_lead", policy_version=1
+    ),
+    "risk.IncidentReport": lambda: risks.IncidentReport.objects.create(incident=incident(), language="en"),
+    "risk.IncidentLink": incident_link,
 }

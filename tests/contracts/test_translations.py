@@ -19,7 +19,7 @@ CATALOGUE = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 NOT_OURS = (".*", "__pycache__", "bench", "docs", "locale", "media", "node_modules", "static*", "tests", "var")
 """Folders without words for the screen, or with somebody else's."""
 
-THE_SAME_IN_CHINESE = {"App", "CSV", "NPS", "NPS %(value)s", "CSAT", "CSAT %(value)s"}
+THE_SAME_IN_CHINESE = {"App", "KPI", "CSV", "NPS", "NPS %(value)s", "CSAT", "CSAT %(value)s"}
 
 WORD = re.compile(r"[A-Za-z]{2}")
 HOLES = re.compile(r"%(?:\(\w+\))?[a-z]|\{\w*\}|<[^>]*>|%%")

@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 
 from customers.models import Contact, Interaction
-from followups import care, cover
+from followups.care import services as care
+from followups.cover import services as cover
 from followups.models import FollowUp
 from segmentation.models import Standing, TierChange
 from tenants.context import tenant_scope

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from customers.models import Contact
+from followups.messages.outbox import queue_message
+from followups.messages.unsubscribing import unsubscribe_url
 from followups.models import DeadAddress, Message, OptOut
-from followups.outbox import queue_message
-from followups.unsubscribing import unsubscribe_url
 from tenants.context import tenant_scope
 from tests.e2e.conftest import NARROW, WIDE, serious
 

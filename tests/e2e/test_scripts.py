@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from followups import journeys
+from followups.journeys import services as journeys
 from followups.models import Script, ScriptUse
 from tenants.context import tenant_scope
 from tenants.models import User

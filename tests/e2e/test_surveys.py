@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from customers.models import SurveyResponse
 from followups.models import FollowUp
-from followups.survey_links import token_of
+from followups.surveys.links import token_of
 from tenants.context import tenant_scope
 from tests.e2e.conftest import NARROW, WIDE, serious
 from tests.followups.surveyed import asked, contact_of
@@ -63,7 +63,7 @@ def test_the_answer_works_without_scripts_and_without_cookies(cast, browse):
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW])
 def test_the_teams_pages_fit_and_have_no_serious_finding(cast, browse, viewport):
-    from followups import surveys
+    from followups.surveys import services as surveys
 
     for number, score in enumerate((10, 3, 8)):
         survey = asked(cast, contact_of(cast, cast.customer(f"Customer {number}")))

@@ -12,8 +12,8 @@ import pytest
 from django.utils import timezone
 
 from customers.models import Contact
+from followups.messages.sending import work
 from followups.models import Message
-from followups.sending import work
 from followups.tasks import send_messages_of
 from tenants.context import tenant_scope
 from tests.followups.post import post_office

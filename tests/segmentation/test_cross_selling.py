@@ -9,6 +9,7 @@ import pytest
 
 from customers.models import Customer
 from followups.models import FollowUp
+from health import nightly as health
 from risk import nightly as risk
 from risk.models import Alert
 from segmentation import cross_selling
@@ -160,6 +161,7 @@ def test_opens_one_alert_and_one_follow_up_while_orders_shrink(cast: Cast, bough
     for later in range(3):
         day = TODAY + dt.timedelta(later)
         cross_selling.run(day)
+        health.run(day)
         risk.run(day)
     row = SpecDrift.objects.get()
     assert (row.customer_id, row.ratio, row.products, row.since) == (customer.pk, 0.4, 3, TODAY)
@@ -176,14 +178,17 @@ def test_closes_the_alert_when_orders_have_recovered(cast: Cast, bought: Bought)
     customer = cast.customer()
     shrink(customer, bought)
     cross_selling.run(TODAY)
+    health.run(TODAY)
     risk.run(TODAY)
     for article in "abc":
         bought(customer, article, 3, 2, 1, quantity=12)
-    cross_selling.run(TODAY)
-    risk.run(TODAY)
+    tomorrow = TODAY + dt.timedelta(1)
+    cross_selling.run(tomorrow)
+    health.run(tomorrow)
+    risk.run(tomorrow)
     assert not SpecDrift.objects.exists()
     alert = Alert.objects.get(signal="spec_drift")
-    assert (alert.closed_on, alert.outcome) == (TODAY, "passed")
+    assert (alert.closed_on, alert.outcome) == (tomorrow, "passed")
     assert FollowUp.objects.get(rule="signal:spec_drift").status == "cancelled"
 
 
