@@ -34,7 +34,9 @@ def codes(refusal):
 
 
 def events():
-    return [(row.verb, row.customer_id, row.changes) for row in Event.objects.filter(object_type="evidence")]
+    return [
+        (row.verb, row.customer_id, row.changes) for row in Event.objects.filter(object_type="evidence").order_by("pk")
+    ]
 
 
 def test_writes_it_down_with_one_event(cast, customer, newcomer):
