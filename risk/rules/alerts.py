@@ -17,13 +17,6 @@ LINE: Final[tuple[Role, ...]] = ("account_manager", "lead", "executive")
 DAY_HOURS: Final = 24
 
 
-def day_length(calendar: Calendar) -> dt.timedelta:
-    """How long the firm is open on a working day; closing at midnight ends the day."""
-    opens = dt.timedelta(hours=calendar.opens.hour, minutes=calendar.opens.minute, seconds=calendar.opens.second)
-    closes = dt.timedelta(hours=calendar.closes.hour, minutes=calendar.closes.minute, seconds=calendar.closes.second)
-    return (closes or dt.timedelta(days=1)) - opens
-
-
 def answer_time(hours: int, length: dt.timedelta) -> dt.timedelta:
     """The business time that a promise of `hours` comes to, where a working day is `length` long.
 
@@ -37,7 +30,7 @@ def answer_time(hours: int, length: dt.timedelta) -> dt.timedelta:
 def answer_by(calendar: Calendar, start: dt.datetime, hours: int) -> dt.datetime:
     """When a clock of `hours` that starts at a moment runs out, in UTC; for a firm that never opens hours just pass."""
     try:
-        due = calendar.deadline(start, answer_time(hours, day_length(calendar)))
+        due = calendar.deadline(start, answer_time(hours, calendar.day_length))
     except NeverOpensError:
         return start.astimezone(dt.UTC) + dt.timedelta(hours=hours)
     assert due is not None  # noqa: S101  # only a pause has no end, and there is none

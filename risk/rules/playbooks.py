@@ -262,17 +262,10 @@ def ahead(base: dt.datetime, count: int, unit: Unit, calendar: Calendar) -> dt.d
     if count <= 0:
         return base
     try:
-        found = calendar.deadline(base, count * (dt.timedelta(hours=1) if unit == "hours" else day_length(calendar)))
+        found = calendar.deadline(base, count * (dt.timedelta(hours=1) if unit == "hours" else calendar.day_length))
     except NeverOpensError:
         found = None
     return found or base + count * (dt.timedelta(hours=1) if unit == "hours" else dt.timedelta(days=1))
-
-
-def day_length(calendar: Calendar) -> dt.timedelta:
-    """From opening to closing; a firm that closes at midnight works until the end of the day."""
-    opens = dt.timedelta(hours=calendar.opens.hour, minutes=calendar.opens.minute, seconds=calendar.opens.second)
-    closes = dt.timedelta(hours=calendar.closes.hour, minutes=calendar.closes.minute, seconds=calendar.closes.second)
-    return (closes or dt.timedelta(days=1)) - opens
 
 
 def begins_at(step: Step, start: dt.datetime, stage_at: dt.datetime, calendar: Calendar) -> dt.datetime:

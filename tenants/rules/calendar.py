@@ -180,6 +180,13 @@ class Calendar:
 
     # ── business time ───────────────────────────────────────────────────────
 
+    @property
+    def day_length(self) -> dt.timedelta:
+        """From opening to closing on a working day; a firm that closes at midnight works until the end of the day."""
+        opens = dt.timedelta(hours=self.opens.hour, minutes=self.opens.minute, seconds=self.opens.second)
+        closes = dt.timedelta(hours=self.closes.hour, minutes=self.closes.minute, seconds=self.closes.second)
+        return (closes or dt.timedelta(days=1)) - opens
+
     def is_open(self, moment: dt.datetime) -> bool:
         """Whether a moment is business time."""
         at = _utc(moment)

@@ -15,7 +15,6 @@ from risk.rules.alerts import (
     LINE,
     answer_by,
     answer_time,
-    day_length,
     higher_level,
     higher_role,
     latest_snooze,
@@ -41,7 +40,7 @@ def test_it_runs_out_in_business_time_and_later_for_more_hours(
 ) -> None:
     calendar = firm(place)
     due = answer_by(calendar, now, hours)
-    assert calendar.elapsed(now, due) == answer_time(hours, day_length(calendar))
+    assert calendar.elapsed(now, due) == answer_time(hours, calendar.day_length)
     assert due <= answer_by(calendar, now, hours + 1)
 
 
