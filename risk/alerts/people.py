@@ -76,19 +76,27 @@ class People:
 
 def falls_to(member: Member) -> Q:
     """The condition that an alert is the member's to answer; absences aside, whose follow-ups move by themselves."""
-    mine = Q(assignee=member)
+    return Q(assignee=member) | _of_nobody(member)
+
+
+def _of_nobody(member: Member) -> Q:
+    """Of the alerts that are assigned to nobody, the member's."""
     if member.role == Role.EXECUTIVE:
-        return mine | Q(assignee__isnull=True, role=AnswerRole.EXECUTIVE)
+        return Q(assignee__isnull=True, role=AnswerRole.EXECUTIVE)
     own = Q(customer__owner_a=member) | Q(customer__owner_a__isnull=True, customer__owner_b=member)
     as_manager = Q(assignee__isnull=True, role=AnswerRole.ACCOUNT_MANAGER) & own
     if member.role != Role.TEAM_LEAD:
-        return mine | as_manager
+        return as_manager
     team: Sequence[int] = [member.pk, *member.team_members]
     of_team = Q(customer__owner_a__in=team) | Q(customer__owner_a__isnull=True)
-    return mine | as_manager | (Q(assignee__isnull=True, role=AnswerRole.LEAD) & of_team)
+    return as_manager | (Q(assignee__isnull=True, role=AnswerRole.LEAD) & of_team)
 
 
 def waiting_for(member: Member) -> QuerySet[Alert]:
-    """The open alerts that are the member's to answer now."""
-    rows: QuerySet[Alert] = Alert.objects.visible_to(member).filter(falls_to(member), closed_on__isnull=True)
-    return rows.filter(Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=timezone.now()))
+    """The open alerts that are the member's to answer now.
+
+    Those assigned and those of nobody are asked for apart: each is found in an index, both at once in none.
+    """
+    rows: QuerySet[Alert] = Alert.objects.visible_to(member).filter(closed_on__isnull=True)
+    awake = rows.filter(Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=timezone.now()))
+    return awake.filter(assignee=member).union(awake.filter(_of_nobody(member)), all=True)

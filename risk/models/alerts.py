@@ -130,6 +130,10 @@ class Alert(TenantModel):
         indexes: ClassVar[list[Any]] = [
             # The board: what is open, the nearest clock first.
             models.Index(fields=["tenant", "due_at", "id"], name="alert_open", condition=Q(closed_on__isnull=True)),
+            # What waits for somebody: the number beside the link on every page.
+            models.Index(
+                fields=["tenant", "assignee", "role"], name="alert_waiting", condition=Q(closed_on__isnull=True)
+            ),
             # The minute's sweep: whose clock has run out.
             models.Index(
                 fields=["tenant", "escalates_at"],

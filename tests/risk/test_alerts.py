@@ -14,10 +14,11 @@ from django.db import IntegrityError, transaction
 from followups.models import FollowUp, Notice
 from followups.services import Refused
 from risk.alerts import services
+from risk.alerts.people import waiting_for
 from risk.models import Alert, AlertEscalation, AlertRepeat, Case
 from tenants.context import tenant_scope
 from tenants.events import acting
-from tenants.models import Event
+from tenants.models import Event, Member
 from tests.conftest import Cast
 
 LONDON = "Europe/London"
@@ -74,6 +75,26 @@ def test_it_opens_one_alert_and_adds_what_fires_again_once_a_period(firm: Cast) 
     services.close(alert=alert, outcome="false_alarm", member=firm.ann)
     assert fire(row) == fire(again) == services.OpenedCounts()
     assert fire(row | {"period": "2026-11-01"}).opened == 1
+
+
+def test_it_counts_what_waits_for_somebody_assigned_or_not_each_once(firm: Cast) -> None:
+    own, covered = firm.customer("Own"), firm.customer("Bo's", owner_a=firm.bo)
+    of_nobody = firm.customer("Nobody's", owner_a=None, owner_b=None)
+    fire(*({"customer_id": customer.pk} for customer in (own, covered, of_nobody)))
+
+    def waiting(member: Member) -> list[str]:
+        return sorted(Alert.objects.get(pk=row["pk"]).customer.name for row in waiting_for(member).values("pk"))
+
+    assert (waiting(firm.ann), waiting(firm.bo)) == (["Own"], ["Bo's"])
+    Alert.objects.filter(customer=covered).update(assignee=firm.lea)
+    assert (waiting(firm.lea), waiting(firm.bo), waiting(firm.eve)) == (["Bo's"], [], [])
+    fire({"customer_id": own.pk, "signal": "leaving", "level": "severe", "role": "lead", "period": "x"})
+    assert (waiting(firm.lea), waiting(firm.ann)) == (["Bo's", "Own"], ["Own"])
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    Alert.objects.filter(customer=covered).update(
+        snoozed_until=until, snooze_reason="On holiday", due_at=until + dt.timedelta(days=1)
+    )
+    assert waiting(firm.lea) == ["Own"]
 
 
 def test_it_lets_a_level_rise_and_never_fall_and_shows_again_what_was_put_off(firm: Cast) -> None:
