@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from risk.alerts import views as alerts
 from risk.cases import views as cases
 from risk.complaints import views as complaints
-from risk.incidents import views as incidents
+from risk.incidents.views import course, crisis, listing, offers, sharing, team
 from risk.overview import views as overview
 from risk.playbooks import views as playbooks
 from risk.win_back import views as win_backs
@@ -55,37 +55,35 @@ urlpatterns = [
     path("win-back/<int:pk>/give-up/", win_backs.GiveUp.as_view(), name="win-back-give-up"),
     path("win-back/<int:pk>/take-up/", win_backs.TakeUp.as_view(), name="win-back-take-up"),
     path("win-back/offers/<int:pk>/", win_backs.Answer.as_view(), name="win-back-answer"),
-    path("crises/", incidents.IncidentList.as_view(), name="crises"),
-    path("crises/open/", incidents.CrisisOpen.as_view(), name="crisis-open"),
-    path("crises/<int:pk>/", incidents.Crisis.as_view(), name="crisis"),
-    path("crises/<int:pk>/live/", incidents.CrisisLive.as_view(), name="crisis-live"),
-    path("crises/<int:pk>/update/", incidents.UpdateAdd.as_view(), name="crisis-update"),
-    path("crises/<int:pk>/level/", incidents.LevelChange.as_view(), name="crisis-level"),
-    path("crises/<int:pk>/pause/", incidents.Pause.as_view(), name="crisis-pause"),
-    path("crises/<int:pk>/resume/", incidents.Resume.as_view(), name="crisis-resume"),
-    path("crises/<int:pk>/team/", incidents.Team.as_view(), name="crisis-team"),
-    path("crises/<int:pk>/drill/", incidents.Drill.as_view(), name="crisis-drill"),
-    path("crises/<int:pk>/close/", incidents.Close.as_view(), name="crisis-close"),
-    path("crises/<int:pk>/reopen/", incidents.Reopen.as_view(), name="crisis-reopen"),
-    path("crises/<int:pk>/steps/add/", incidents.StepAdd.as_view(), name="crisis-step-add"),
-    path("crises/steps/<int:pk>/", incidents.StepChange.as_view(), name="crisis-step"),
-    re_path(
-        r"^crises/steps/(?P<pk>[0-9]+)/(?P<verb>done|undo|skip)/$", incidents.StepDo.as_view(), name="crisis-step-do"
-    ),
-    path("crises/<int:pk>/compensation/", incidents.CompensationAsk.as_view(), name="crisis-compensation"),
+    path("crises/", listing.IncidentList.as_view(), name="crises"),
+    path("crises/open/", course.CrisisOpen.as_view(), name="crisis-open"),
+    path("crises/<int:pk>/", crisis.Crisis.as_view(), name="crisis"),
+    path("crises/<int:pk>/live/", crisis.CrisisLive.as_view(), name="crisis-live"),
+    path("crises/<int:pk>/update/", crisis.UpdateAdd.as_view(), name="crisis-update"),
+    path("crises/<int:pk>/level/", course.LevelChange.as_view(), name="crisis-level"),
+    path("crises/<int:pk>/pause/", course.Pause.as_view(), name="crisis-pause"),
+    path("crises/<int:pk>/resume/", course.Resume.as_view(), name="crisis-resume"),
+    path("crises/<int:pk>/team/", team.Team.as_view(), name="crisis-team"),
+    path("crises/<int:pk>/drill/", course.Drill.as_view(), name="crisis-drill"),
+    path("crises/<int:pk>/close/", course.Close.as_view(), name="crisis-close"),
+    path("crises/<int:pk>/reopen/", course.Reopen.as_view(), name="crisis-reopen"),
+    path("crises/<int:pk>/steps/add/", team.StepAdd.as_view(), name="crisis-step-add"),
+    path("crises/steps/<int:pk>/", team.StepChange.as_view(), name="crisis-step"),
+    re_path(r"^crises/steps/(?P<pk>[0-9]+)/(?P<verb>done|undo|skip)/$", team.StepDo.as_view(), name="crisis-step-do"),
+    path("crises/<int:pk>/compensation/", offers.CompensationAsk.as_view(), name="crisis-compensation"),
     re_path(
         r"^crises/compensation/(?P<pk>[0-9]+)/(?P<verb>approve|refuse|withdraw)/$",
-        incidents.CompensationDo.as_view(),
+        offers.CompensationDo.as_view(),
         name="crisis-compensation-do",
     ),
-    path("crises/<int:pk>/link/", incidents.LinkAdd.as_view(), name="crisis-link"),
-    path("crises/links/<int:pk>/end/", incidents.LinkRevoke.as_view(), name="crisis-link-revoke"),
-    path("crises/<int:pk>/customer/", incidents.CustomerView.as_view(), name="crisis-customer"),
-    path("crises/<int:pk>/report/<str:language>/", incidents.ReportPage.as_view(), name="crisis-report"),
-    path("crises/<int:pk>/report/<str:language>/save/", incidents.ReportSave.as_view(), name="crisis-report-save"),
+    path("crises/<int:pk>/link/", sharing.LinkAdd.as_view(), name="crisis-link"),
+    path("crises/links/<int:pk>/end/", sharing.LinkRevoke.as_view(), name="crisis-link-revoke"),
+    path("crises/<int:pk>/customer/", sharing.CustomerView.as_view(), name="crisis-customer"),
+    path("crises/<int:pk>/report/<str:language>/", sharing.ReportPage.as_view(), name="crisis-report"),
+    path("crises/<int:pk>/report/<str:language>/save/", sharing.ReportSave.as_view(), name="crisis-report-save"),
     re_path(
         r"^crises/(?P<pk>[0-9]+)/report/(?P<language>[^/]+)/(?P<verb>draft|confirm)/$",
-        incidents.ReportDo.as_view(),
+        sharing.ReportDo.as_view(),
         name="crisis-report-do",
     ),
 ]

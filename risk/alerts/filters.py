@@ -80,6 +80,8 @@ class AlertFilter(StrictFilterSet):
     has_cause = BooleanFilter(method="with_cause", label=_("With a cause"))
     clocked = BooleanFilter(method="has_clock_verdict", label=_("Clock has a verdict"))
     customer = IdFilter(field_name="customer_id", label=_("Customer"))
+    owner_a = IdFilter(field_name="customer__owner_a_id", label=_("A owner"))
+    team = IdFilter(field_name="customer__owner_a__team_id", label=_("Team of the A owner"))
     updated_since = updated_since()
 
     more = frozenset(
@@ -88,7 +90,7 @@ class AlertFilter(StrictFilterSet):
             "closed_to",
         }
     )  # fmt: skip
-    on_demand = frozenset({"customer", "opened", "has_cause", "clocked", "updated_since"})
+    on_demand = frozenset({"customer", "opened", "has_cause", "clocked", "owner_a", "team", "updated_since"})
     together = (frozenset({"opened_from", "opened_to"}), frozenset({"closed_from", "closed_to"}))
 
     class Meta:

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from risk.models import Incident, IncidentClock
+from risk.models import Incident, IncidentClock, IncidentStep
 from tenants.context import current_tenant
 from tenants.filters import BooleanFilter, IdFilter, StrictFilterSet, updated_since
 
@@ -32,11 +32,14 @@ class IncidentFilter(StrictFilterSet):
     is_drill = filters.ChoiceFilter(
         choices=[("false", _("crises")), ("true", _("drills"))], method="drilled", label=_("Crisis or drill")
     )
+    my_steps = BooleanFilter(method="with_my_steps", label=_("With steps for me"))
     customer = IdFilter(field_name="customer_id", label=_("Customer"))
+    owner_a = IdFilter(field_name="customer__owner_a_id", label=_("A owner"))
+    team = IdFilter(field_name="customer__owner_a__team_id", label=_("Team of the A owner"))
     updated_since = updated_since()
 
     more = frozenset({"opened_from", "opened_until", "outcome", "breached"})
-    on_demand = frozenset({"customer", "updated_since"})
+    on_demand = frozenset({"customer", "my_steps", "owner_a", "team", "updated_since"})
 
     class Meta:
         model = Incident
@@ -50,6 +53,15 @@ class IncidentFilter(StrictFilterSet):
 
     def has_breached(self, rows: QuerySet[Incident], _name: str, said: Any) -> QuerySet[Incident]:
         found = Exists(IncidentClock.objects.filter(incident=OuterRef("pk"), breached_at__isnull=False))
+        return rows.filter(found if said else ~found)
+
+    def with_my_steps(self, rows: QuerySet[Incident], _name: str, said: Any) -> QuerySet[Incident]:
+        """Crises in which a step waits for whoever asks."""
+        found = Exists(
+            IncidentStep.objects.filter(
+                incident=OuterRef("pk"), owner=self.request.member, status=IncidentStep.Status.OPEN
+            )
+        )
         return rows.filter(found if said else ~found)
 
     def from_day(self, rows: QuerySet[Incident], _name: str, day: dt.date) -> QuerySet[Incident]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Count, F, QuerySet, Window
 from django.utils.translation import gettext as _
 
 from risk.incidents.reports import checks_of, report_of
@@ -21,6 +21,7 @@ from risk.incidents.words import (
     compensation_words,
     duration_words,
     entry_words,
+    level_name,
     names_words,
     seat_name,
     step_title,
@@ -302,6 +303,68 @@ def open_to(member: Member) -> QuerySet[Incident]:
     """The open crises that the member sees; a drill is none."""
     rows: QuerySet[Incident] = Incident.objects.visible_to(member).filter(closed_at__isnull=True, is_drill=False)
     return rows
+
+
+@dataclass(frozen=True)
+class TaskLine:
+    """An open step that is a member's own: what to do in which crisis, by when, and how much business time that is."""
+
+    row: IncidentStep
+    title: str
+    level: str
+    due: str
+    left: str
+    is_late: bool
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The nearest of a member's open steps, and how many more there are."""
+
+    lines: Sequence[TaskLine]
+    more: int
+
+
+def steps_to_do(member: Member) -> QuerySet[IncidentStep]:
+    """The open steps that are a member's own, of open crises that they see; those of a drill are none."""
+    rows: QuerySet[IncidentStep] = IncidentStep.objects.visible_to(member).filter(
+        owner=member, status=IncidentStep.Status.OPEN, incident__closed_at__isnull=True, incident__is_drill=False
+    )
+    return rows
+
+
+def tasks_of(member: Member, now: dt.datetime, calendar: Calendar, most: int) -> Tasks:
+    """A member's open steps, the nearest clock first and those that stand still last. One query, however many there are."""
+    rows = steps_to_do(member).select_related("incident__customer").annotate(all=Window(Count("pk")))
+    found: list[Any] = list(rows.order_by(F("due_at").asc(nulls_last=True), "pk")[:most])
+    lines = [
+        TaskLine(
+            row=row,
+            title=step_title(row),
+            level=level_name(row.incident.level),
+            due=_due_of(row),
+            left=_left_of(row.due_at, now, calendar),
+            is_late=row.due_at is not None and row.due_at <= now,
+        )
+        for row in found
+    ]
+    return Tasks(lines, found[0].all - len(found) if found else 0)
+
+
+def _due_of(row: IncidentStep) -> str:
+    if row.due_at is not None:
+        return when_words(row.due_at)
+    # A step that somebody has moved keeps its moment, so one without any never had one.
+    return _("no time set") if row.is_moved else _("stands still")
+
+
+def _left_of(due_at: dt.datetime | None, now: dt.datetime, calendar: Calendar) -> str:
+    """How much business time is left, or has passed since."""
+    if due_at is None:
+        return ""
+    if due_at <= now:
+        return _("%(time)s late") % {"time": duration_words(calendar.elapsed(due_at, now))}
+    return _("%(time)s left") % {"time": duration_words(calendar.elapsed(now, due_at))}
 
 
 def state_of(incident: Incident, now: dt.datetime) -> str:

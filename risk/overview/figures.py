@@ -116,7 +116,7 @@ def overview(member: Member, *, days: int) -> Overview:
     is_open = seen.filter(closed_on__isnull=True)
     today = tenant.today()
     since = today - dt.timedelta(days=days - 1)
-    clocks, total = _clocks(seen.filter(opened_on__gte=since, opened_on__lte=today), now)
+    clocks, total = clocks_of(seen.filter(opened_on__gte=since, opened_on__lte=today))
     months = _months(seen, today)
     worth = _worth(is_open)
     return Overview(
@@ -155,7 +155,8 @@ def _worth(rows: QuerySet[Any]) -> tuple[int, Decimal]:
     return len(found), sum(found, Decimal(0))
 
 
-def _clocks(rows: QuerySet[Any], now: dt.datetime) -> tuple[list[Clock], Clock]:
+def clocks_of(rows: QuerySet[Any]) -> tuple[list[Clock], Clock]:
+    """How alerts were answered by their clocks, the heaviest level first, and all of them together."""
     in_time, late = answered_in_time(in_time=True), answered_in_time(in_time=False)
     counted = (
         rows.order_by()

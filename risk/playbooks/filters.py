@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from risk.models import Playbook, PlaybookRun
 from risk.playbooks.figures import CASES, Cases, of_cases, with_helped
@@ -22,6 +23,11 @@ CASE_WORDS: Final[dict[Cases, str | Promise]] = {
     "hand": _("begun by hand"),
     "early": _("too early to say"),
 }
+
+
+OPEN: Final = (PlaybookRun.Status.ACTIVE, PlaybookRun.Status.WAITING)
+
+STATES: Final = (("open", pgettext_lazy("playbook", "under way or waiting")), *PlaybookRun.Status.choices)
 
 
 class _RunForm(forms.Form):
@@ -46,7 +52,7 @@ class RunFilter(StrictFilterSet):
     on_demand = frozenset({"cases", "helped", "alert", "ended_from", "crisis"})
 
     playbook = filters.ModelChoiceFilter(queryset=playbooks, label=_("Playbook"))
-    status = filters.MultipleChoiceFilter(choices=PlaybookRun.Status.choices, label=_("Status"))
+    status = filters.ChoiceFilter(choices=STATES, method="standing", label=_("Status"))
     outcome = filters.ChoiceFilter(
         choices=[each for each in PlaybookRun.Outcome.choices if each[0]], label=_("Outcome")
     )
@@ -60,6 +66,9 @@ class RunFilter(StrictFilterSet):
     )
     helped = BooleanFilter(label=_("It helped"), method="keep")
     updated_since = updated_since()
+
+    def standing(self, rows: QuerySet[Any], _name: str, state: str) -> QuerySet[Any]:
+        return rows.filter(status__in=OPEN if state == "open" else [state])
 
     def keep(self, rows: QuerySet[Any], _name: str, _value: Any) -> QuerySet[Any]:
         """What needs the playbook is asked for when all is known (`filter_queryset`)."""

@@ -43,11 +43,6 @@ def next_role(role: str) -> Role | None:
     return LINE[place + 1] if place + 1 < len(LINE) else None
 
 
-def higher_role(one: str, other: str) -> Role:
-    """Whichever of two roles stands further up the line."""
-    return LINE[max(LINE.index(one), LINE.index(other))]
-
-
 def higher_level(one: str, other: str) -> Level:
     """The heavier of two levels: an open alert's level rises and never falls."""
     return LEVELS[max(LEVELS.index(one), LEVELS.index(other))]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import django_filters as filters
 from django import forms
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from customers.search import named_like
 from risk.models import WinBack, WinBackTry
@@ -34,11 +34,17 @@ def win_back_rows(member: Member) -> QuerySet[WinBack]:
     return rows
 
 
+WAITING: Final = (WinBack.Status.OPEN, WinBack.Status.TRIED)
+"""Who may still come back: the list's money is theirs."""
+
+STATES: Final = (("waiting", pgettext_lazy("win-back", "not back yet")), *WinBack.Status.choices)
+
+
 class WinBackFilter(StrictFilterSet):
     """By customer, status, offer and owner."""
 
     q = filters.CharFilter(method="named", label=gettext_lazy("Customer"), widget=forms.TextInput({"type": "search"}))
-    status = filters.MultipleChoiceFilter(choices=WinBack.Status.choices, label=gettext_lazy("Status"))
+    status = filters.ChoiceFilter(choices=STATES, method="standing", label=gettext_lazy("Status"))
     owner = filters.ModelChoiceFilter(field_name="customer__owner_a", queryset=members, label=gettext_lazy("A owner"))
     offer = filters.ChoiceFilter(choices=WinBackTry.Offer.choices, method="offered", label=gettext_lazy("Offer"))
     decided_offer = filters.ChoiceFilter(
@@ -67,6 +73,9 @@ class WinBackFilter(StrictFilterSet):
 
     def named(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
         return named_like(rows, text, "customer_id")
+
+    def standing(self, rows: QuerySet[Any], _name: str, state: str) -> QuerySet[Any]:
+        return rows.filter(status__in=WAITING if state == "waiting" else [state])
 
     def offered(self, rows: QuerySet[Any], _name: str, code: str) -> QuerySet[Any]:
         return rows.filter(pk__in=WinBackTry.objects.filter(offer=code).values("win_back"))

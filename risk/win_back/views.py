@@ -21,7 +21,7 @@ from risk.models import PlaybookRun, WinBack, WinBackTry
 from risk.rules.win_back import ENOUGH, group_of, reckoned_on, silent_months
 from risk.rules.win_back_policy import WinBackPolicy
 from risk.win_back import services as win_backs
-from risk.win_back.lists import WinBackFilter, WinBackTable, win_back_rows
+from risk.win_back.lists import WAITING, WinBackFilter, WinBackTable, win_back_rows
 from risk.win_back.nightly import history
 from tenants.export import write_csv
 from tenants.pages import FormPage, ListPage, TenantView
@@ -50,7 +50,7 @@ class WinBacks(ListPage):
         if self.request.htmx:
             return {}
         night = last_night()
-        waiting = self.seen.filter(status__in=[WinBack.Status.OPEN, WinBack.Status.TRIED])
+        waiting = self.seen.filter(status__in=WAITING)
         return {
             "section": "list",
             "as_of": night.for_date if night else None,

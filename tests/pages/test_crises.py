@@ -246,6 +246,31 @@ def test_the_customer_reads_what_is_visible_and_nothing_internal(ann, cast, sign
     assert "read 12:00" in text(ann.get(here))
 
 
+def test_the_customers_open_page_hears_of_what_is_visible_and_of_nothing_else(cast, incident, link):
+    def asked(page):
+        return re.search(r'hx-get="([^"]*seen=[^"]*)"', page).group(1).replace("&amp;", "&")
+
+    nobody = Client()
+    address = asked(text(nobody.get(f"/{link}?lang=en")))
+    assert nobody.get(address, headers=HX).status_code == 204
+    with tenant_scope(cast.tenant):
+        talk.write_update(incident=incident, text="INTERNAL-LINE", member=cast.ann)
+    assert nobody.get(address, headers=HX).status_code == 204  # not even that something was written
+    with tenant_scope(cast.tenant):
+        talk.write_update(incident=incident, text="SEEN-LINE", member=cast.ann, is_visible=True)
+    part = text(nobody.get(address, headers=HX))
+    assert "SEEN-LINE" in part
+    assert "<html" not in part
+    assert nobody.get(asked(part), headers=HX).status_code == 204
+    with tenant_scope(cast.tenant):
+        made = IncidentLink.objects.get()
+        assert made.reads == 1  # asking is no reading
+        talk.revoke_link(link=made, member=cast.ann)
+    ended = nobody.get(asked(part), headers=HX)
+    assert (ended["HX-Refresh"], ended.content) == ("true", b"")
+    assert nobody.get(asked(part)).status_code == 410
+
+
 def test_a_link_is_good_for_its_row_alone_until_it_ends(cast, incident, link, time_machine):
     nobody = Client()
     assert nobody.get(f"/{link}").status_code == 200

@@ -119,6 +119,9 @@ def test_says_whether_it_helped_only_with_enough_cases_and_each_number_opens_its
     assert "Hand" not in listed
     assert "32 runs" in text(lea.get(f"{URL}runs/?playbook={book}&cases=held"))
     assert "Say which playbook" in text(lea.get(f"{URL}runs/?cases=held"))
+    assert "36 runs" in text(lea.get(f"{URL}runs/?status=finished"))
+    assert "0 runs" in text(lea.get(f"{URL}runs/?status=open", headers=HX))
+    assert b" multiple" not in lea.get(f"{URL}runs/").content
 
 
 def test_measures_spend_against_what_was_bought_before(cast, lea, shipped):

@@ -32,6 +32,9 @@ def test_ranks_what_may_come_back_first(ann, lapsed):
     assert "Hidden" not in page
     assert "as of 20 Nov" in page
     assert "2 customers" in text(ann.get(f"{URL}?status=open", headers=HX))
+    assert "2 customers" in text(ann.get(f"{URL}?status=waiting", headers=HX))
+    assert "2 customers" not in text(ann.get(f"{URL}?status=tried", headers=HX))
+    assert b" multiple" not in ann.get(URL).content  # each filter is one line, whatever is chosen
     assert "Big" not in text(ann.get(f"{URL}?q=small", headers=HX))
     assert ann.get(f"{URL}?colour=red").status_code == 400
     lines = text(ann.get(f"{URL}?export=csv&columns=yearly")).splitlines()

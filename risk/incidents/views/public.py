@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
@@ -56,10 +58,16 @@ class IncidentPage(View):
             link = rows.filter(pk=pk, incident__is_drill=False).first()
             if link is None:
                 return _stop(request, 404, _("This link does not work"), _("Please check that it is whole."))
+            # A page that is open asks whether it still shows all; that is no new reading of it.
+            seen = request.GET.get("seen") if getattr(request, "htmx", None) else None
             with _language(request.GET.get("lang") or language_of(link.contact)):
                 if link.revoked_at is not None or link.expires_at <= timezone.now():
+                    if seen is not None:
+                        return HttpResponse(headers={"HX-Refresh": "true"})
                     words = _("Please ask your contact at %(firm)s for a new one.") % {"firm": tenant.name}
                     return _stop(request, 410, _("This link has ended"), words)
+                if seen is not None:
+                    return page_of(request, link.incident, seen=seen)
                 if request.method == "GET":
                     talk.note_reading(link)
                 if request.GET.get("as") == "pdf":
@@ -81,32 +89,40 @@ def sent_report(incident: Incident) -> IncidentReport | None:
     return found
 
 
-def page_of(request: HttpRequest, incident: Incident, *, preview: bool = False) -> HttpResponse:
-    """The page, from nothing but visible lines, the clocks' names and times, who leads, and the report that was sent."""
+def page_of(
+    request: HttpRequest, incident: Incident, *, preview: bool = False, seen: str | None = None
+) -> HttpResponse:
+    """The page, from nothing but visible lines, the clocks' names and times, who leads, and the report that was sent.
+
+    With `seen`, what the reader's page last showed: the part that changes, or 204 when it shows all. That is a mark of
+    what stands there and not the incident's revision, which would tell how often something internal is written.
+    """
     now = timezone.now()
     seats = IncidentSeat.objects.filter(incident=incident, seat__in=SHOWN_SEATS).select_related("member__user")
-    return render(
-        request,
-        "risk/crisis_customer.html",
-        {
-            "firm": current_tenant().name,
-            "title": incident.title,
-            "number": incident.name,
-            "opened_at": incident.opened_at,
-            "is_open": incident.is_open,
-            "clocks": reading.clock_lines(incident, now),
-            "entries": reading.entry_lines(incident, for_customer=True),
-            "seats": [(str(seat.member), seat.get_seat_display()) for seat in seats],
-            "report": sent_report(incident),
-            "preview": preview,
-            "languages": [
-                (code, translation.get_language_info(code)["name_local"])
-                for code in LANGUAGES
-                if code != translation.get_language()
-            ],
-            "here": request.path,
-        },
-    )
+    shown: dict[str, Any] = {
+        "firm": current_tenant().name,
+        "title": incident.title,
+        "number": incident.name,
+        "opened_at": incident.opened_at,
+        "is_open": incident.is_open,
+        "clocks": reading.clock_lines(incident, now),
+        "entries": reading.entry_lines(incident, for_customer=True),
+        "seats": [(str(seat.member), seat.get_seat_display()) for seat in seats],
+        "report": sent_report(incident),
+        "preview": preview,
+        "here": request.path,
+    }
+    parts = render_to_string("risk/_crisis_customer_parts.html", shown)
+    state = blake2b(parts.encode(), digest_size=8).hexdigest()
+    if seen == state:
+        return HttpResponse(status=204)
+    language = translation.get_language()
+    page = {name: shown[name] for name in ("firm", "title", "preview", "here")}
+    page |= {"parts": parts, "state": state, "language": language}
+    if seen is not None:
+        return render(request, "risk/_crisis_customer_now.html", page)
+    names = [(code, translation.get_language_info(code)["name_local"]) for code in LANGUAGES if code != language]
+    return render(request, "risk/crisis_customer.html", page | {"languages": names})
 
 
 def _pdf(request: HttpRequest, incident: Incident) -> HttpResponse:

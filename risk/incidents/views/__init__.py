@@ -1,0 +1,1 @@
+"""Pages of crises, a module for each thing that people come for."""
