@@ -6,6 +6,7 @@ from followups import bulk
 from followups.cover import services as cover
 from followups.journeys import walking
 from followups.messages.sending import trial, work
+from followups.notices import pruning
 from followups.notices import sending as notices
 from followups.surveys import loops
 from tenants.models import Tenant
@@ -58,6 +59,12 @@ def send_notices() -> None:
 def send_notices_of(tenant_id: int) -> int:
     """Send what members of a firm are to be told; returns how many deliveries were looked at."""
     return notices.work_off(Tenant.objects.get(pk=tenant_id))
+
+
+@shared_task
+def prune_notices() -> int:
+    """Take away the notices of long ago; returns how many."""
+    return sum(pruning.prune(tenant) for tenant in Tenant.objects.filter(is_active=True))
 
 
 @shared_task

@@ -11,10 +11,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from typing import Final
 
@@ -27,8 +28,10 @@ from followups.messages.channels import setup_of
 from followups.messages.sending.gateways import GatewaySender
 from followups.messages.sending.mail import MailSender
 from followups.messages.sending.parcels import NotSent, Parcel, Receipt, Sender, Unclear
-from followups.models import ChannelSetup, NoticeChat, NoticeDelivery
+from followups.models import ChannelSetup, Notice, NoticeChat, NoticeDelivery
+from followups.notices.kinds import kind_of
 from followups.notices.services import gateway_url, language_of, sentence
+from followups.notices.unsubscribing import unsubscribe_url
 from tenants.context import current_tenant, tenant_scope
 from tenants.models import Member, Tenant
 
@@ -43,17 +46,23 @@ WAITS: Final = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 5, 15, 60,
 
 ANSWER_LENGTH: Final = 500
 
+logger = logging.getLogger("perennial.notices")
+
 S: Final = NoticeDelivery.Status
 Outcome = Receipt | NotSent | Unclear
 
 
 @dataclass(frozen=True)
 class _Load:
-    """What goes out as one: its deliveries, how, and to whom; `chat` where it goes by chat."""
+    """What goes out as one: its deliveries, how, and to whom; `chat` where it goes by chat.
+
+    `letter` is a notice whose mail is written right before it leaves: that may take a while, and nobody waits for it.
+    """
 
     ids: Sequence[int]
     parcel: Parcel
     chat: NoticeChat | None = None
+    letter: Notice | None = None
 
 
 def work_off(tenant: Tenant) -> int:
@@ -107,14 +116,56 @@ def _claim(tenant: Tenant) -> list[_Load]:
             if way == NoticeDelivery.Way.CHAT and chat is None:
                 NoticeDelivery.objects.filter(pk__in=[row.pk for row in group]).update(status=S.NEEDLESS)
                 continue
-            loads.append(_Load([row.pk for row in group], parcel, chat))
+            loads.append(_Load([row.pk for row in group], parcel, chat, None if chat else _letter_of(group)))
         return loads
+
+
+def _letter_of(group: Sequence[NoticeDelivery]) -> Notice | None:
+    """The notice, where its kind has a mail of its own."""
+    kind = kind_of(group[0].notice.kind)
+    return group[0].notice if kind is not None and kind.letter is not None else None
+
+
+def _written(load: _Load) -> _Load:
+    """The load with its letter written, in the reader's language and the firm's time; as it is where it has none.
+
+    Raises NotSent, to be tried again, when it cannot be written: the others are sent all the same.
+    """
+    kind = kind_of(load.letter.kind) if load.letter is not None else None
+    if load.letter is None or kind is None or kind.letter is None:
+        return load
+    tenant, member = current_tenant(), load.letter.member
+    base = f"{settings.PUBLIC_URL}/{tenant.slug}/"
+    try:
+        with translation.override(_language(load.parcel.language)), timezone.override(tenant.zone):
+            letter = kind.letter(load.letter)
+            end = _("No more of these mails, by one click: %(link)s")
+            unsubscribe = unsubscribe_url(kind.code, member)
+            text = f"{letter.text}\n\n{_why(base)}\n{end % {'link': unsubscribe}}\n"
+    except Exception as error:
+        # Whatever a letter stumbles over must not keep everybody else's from being sent; it is in the log whole.
+        logger.exception("the letter of notice %s could not be written", load.letter.pk)
+        raise NotSent(f"{type(error).__name__}: {error}", why="unwritten", again=True) from error
+    return replace(
+        load,
+        parcel=replace(
+            load.parcel,
+            subject=letter.subject,
+            text=text,
+            attachments=letter.attachments,
+            unsubscribe=unsubscribe,
+        ),
+    )
+
+
+def _language(said: str) -> str:
+    return said if said in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
 
 
 def _parcel(group: Sequence[NoticeDelivery], reference: str, setup: ChannelSetup) -> Parcel:
     tenant, member = current_tenant(), group[0].member
     language = language_of(member)
-    with translation.override(language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE):
+    with translation.override(_language(language)):
         subject, text = _words(group, member, tenant)
     name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
     return Parcel(
@@ -159,13 +210,23 @@ def _send(tenant: Tenant, loads: Sequence[_Load]) -> tuple[int, bool]:
     down: NotSent | None = None
     try:
         for load in loads:
-            with tenant_scope(tenant):
-                is_ours = (down is not None and load.chat is None) or _hand(load)
-            if not is_ours:
-                continue
-            if load.chat is None:
-                mail = mail or MailSender()
-            outcome = down if down is not None and load.chat is None else _deliver(mail, load)
+            outcome: Outcome
+            if down is not None and load.chat is None:
+                outcome = down
+            else:
+                try:
+                    with tenant_scope(tenant):
+                        ready = _written(load)
+                except NotSent as refusal:
+                    outcome = refusal
+                else:
+                    with tenant_scope(tenant):
+                        is_ours = _hand(ready)
+                    if not is_ours:
+                        continue
+                    if ready.chat is None:
+                        mail = mail or MailSender()
+                    outcome = _deliver(mail, ready)
             if isinstance(outcome, NotSent) and outcome.is_down and load.chat is None:
                 down = outcome
             with tenant_scope(tenant):

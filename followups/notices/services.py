@@ -97,6 +97,28 @@ def notify_each(*, kind: str, told: Iterable[Told]) -> int:
     return len(written)
 
 
+def send_now(
+    *, member: Member, kind: str, key: str, params: Mapping[str, Any] | None = None, url: str = ""
+) -> bool:  # fmt: skip
+    """Tell a member something that they have asked for: by mail at once, whatever they wish otherwise.
+
+    Whether it is on its way now: asked for again with the same key it is not sent again. Raises as `notify` does.
+    """
+    if kinds.kind_of(kind) is None:
+        raise LookupError(f"Unknown kind of notice {kind!r}")
+    if not key or len(key) > KEY_LENGTH:
+        raise ValueError(f"A notice's key has 1 to {KEY_LENGTH} characters")
+    with acting(member):
+        rows = [Notice(member=member, kind=kind, key=key, params=dict(params or {}), url=url)]
+        Notice.objects.bulk_create(rows, ignore_conflicts=True)
+        # Who asks for the same at this moment waits here until the other has put it on its way.
+        row = Notice.objects.select_for_update().get(member=member, key=key)
+        if row.deliveries.exists():
+            return False
+        _delivery(row, NoticeDelivery.Way.MAIL, timezone.now()).save()
+        return True
+
+
 def _queue(rows: list[Notice], kind: Kind) -> None:
     """Put the notices on their way, as each member wishes to hear of the kind."""
     wishes = {wish.member_id: wish for wish in NoticeWish.objects.filter(kind=kind.code)}
@@ -106,8 +128,8 @@ def _queue(rows: list[Notice], kind: Kind) -> None:
     queued = []
     for row in rows:
         wish = wishes.get(row.member_id)
-        mail, chat = (wish.mail, wish.chat) if wish else (kind.mail, kind.chat)
-        if mail != NoticeWish.Mail.NEVER:
+        mail, chat = (wish.mail, wish.chat) if wish else (kind.usual_mail(row.member), kind.chat)
+        if mail is not None and mail != NoticeWish.Mail.NEVER:
             is_digest = mail == NoticeWish.Mail.DAILY
             due_at = digest_at if is_digest else now
             queued.append(_delivery(row, NoticeDelivery.Way.MAIL, due_at, is_digest=is_digest))
@@ -189,14 +211,26 @@ class Wish:
 
 
 def wishes_of(member: Member) -> list[Wish]:
-    """How a member hears of each kind that there is."""
+    """How a member hears of each kind that is for them."""
     own = {row.kind: row for row in NoticeWish.objects.filter(member=member)}
+    usual = [(kind, kind.usual_mail(member)) for kind in kinds.kinds()]
     return [
         Wish(kind, own[kind.code].mail, own[kind.code].chat, is_own=True)
         if kind.code in own
-        else Wish(kind, kind.mail, kind.chat, is_own=False)
-        for kind in kinds.kinds()
+        else Wish(kind, mail, kind.chat, is_own=False)
+        for kind, mail in usual
+        if mail is not None
     ]
+
+
+def wish_by_mail(kind: str, members: Iterable[Member]) -> dict[int, str]:
+    """How members hear of a kind by mail, by their number, for those for whom it is; two questions for all of them."""
+    known = kinds.kind_of(kind)
+    if known is None:
+        raise LookupError(f"Unknown kind of notice {kind!r}")
+    own = dict(NoticeWish.objects.filter(kind=kind).values_list("member_id", "mail"))
+    usual = [(member.pk, known.usual_mail(member)) for member in members]
+    return {pk: own.get(pk, mail) for pk, mail in usual if mail is not None}
 
 
 def wish(*, member: Member, wanted: Mapping[str, tuple[str, bool]]) -> int:
@@ -209,7 +243,7 @@ def wish(*, member: Member, wanted: Mapping[str, tuple[str, bool]]) -> int:
         now = {each.kind.code: each for each in wishes_of(member)}
         changed = {}
         for code, (mail, chat) in wanted.items():
-            if code not in now or mail not in NoticeWish.Mail.values:
+            if code not in now or mail not in now[code].kind.ways:
                 raise ValidationError(_("There is no such kind of notice, or no such way."), code="invalid_choice")
             if (now[code].mail, now[code].chat) != (mail, chat):
                 NoticeWish.objects.update_or_create(member=member, kind=code, defaults={"mail": mail, "chat": chat})

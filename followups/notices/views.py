@@ -88,8 +88,8 @@ class WishesForm(forms.Form):
         for wish in wishes:
             code = wish.kind.code
             self.fields[f"mail_{code}"] = forms.ChoiceField(
-                label=_("%(kind)s: by e-mail") % {"kind": wish.kind.title}, choices=NoticeWish.Mail.choices,
-                initial=wish.mail,
+                label=_("%(kind)s: by e-mail") % {"kind": wish.kind.title},
+                choices=[each for each in NoticeWish.Mail.choices if each[0] in wish.kind.ways], initial=wish.mail,
             )  # fmt: skip
             self.fields[f"chat_{code}"] = forms.BooleanField(
                 label=_("%(kind)s: by chat") % {"kind": wish.kind.title}, required=False, initial=wish.chat

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from followups.models import Notice, NoticeChat, NoticeDelivery
-from followups.notices import sending, services
+from followups.notices import pruning, sending, services
 from followups.notices.kinds import kind_of, register
 from followups.rules.notices import next_digest
 from tenants.context import tenant_scope
@@ -179,6 +179,32 @@ def test_it_hears_a_member_who_wishes_otherwise(firm: Cast) -> None:
     assert services.unread_count(firm.ann) == 1
     with pytest.raises(ValidationError):
         services.wish(member=firm.ann, wanted={"test_urgent": ("by_pigeon", False)})
+
+
+def test_it_takes_away_what_is_old_but_nothing_that_is_still_on_its_way(
+    cast: Cast, settings: Any, time_machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.NOTICE_DAYS = 30
+    monkeypatch.setattr(pruning, "CHUNK", 2)  # three rounds
+    time_machine.move_to(NOON, tick=False)
+    with tenant_scope(cast.tenant):
+        for key in ("read", "unread", "waiting", "on its way", "failed", "by nobody"):
+            tell(cast, cast.ann, key=key)
+        services.read(member=cast.ann, ids=[Notice.objects.get(key="read").pk])
+        for key, status in (
+            ("read", "sent"), ("unread", "sent"), ("on its way", "sending"), ("failed", "failed"), ("by nobody", "needless"),
+        ):  # fmt: skip
+            NoticeDelivery.objects.filter(notice__key=key).update(status=status)
+    time_machine.move_to(NOON + dt.timedelta(days=30), tick=False)
+    with tenant_scope(cast.tenant):
+        tell(cast, cast.ann, key="new")
+    assert pruning.prune(cast.tenant) == 0  # to the second as old as they may be
+    time_machine.move_to(NOON + dt.timedelta(days=30, seconds=1), tick=False)
+    assert pruning.prune(cast.tenant) == 4
+    assert pruning.prune(cast.tenant) == 0
+    with tenant_scope(cast.tenant):
+        assert set(Notice.objects.values_list("key", flat=True)) == {"waiting", "on its way", "new"}
+        assert NoticeDelivery.objects.count() == 3
 
 
 START = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)

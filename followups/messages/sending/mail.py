@@ -159,6 +159,8 @@ def _mail(parcel: Parcel) -> EmailMessage:
         reply_to=[parcel.reply_to] if parcel.reply_to else None,
         headers=headers if settings.EMAIL_BACKEND.startswith(("django.", "followups.")) else _without_from(headers),
     )
+    for file in parcel.attachments:
+        mail.attach(file.name, file.content, file.content_type)
     # What anymail's webhooks hand back with every event.
     mail.metadata = {"perennial": parcel.reference}  # type: ignore[attr-defined]  # anymail's own attribute
     return mail

@@ -7,6 +7,15 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file that goes along with a mail."""
+
+    name: str
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True)
 class Parcel:
     """A message as it leaves the house; `reference` is signed and names it to whoever answers."""
 
@@ -24,6 +33,7 @@ class Parcel:
     is_automatic: bool = False
     fields: dict[str, str] = field(default_factory=dict)
     """What a gateway's address asks for: phone, wechat, email."""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)
