@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal
 from lunar_python import Lunar, LunarMonth, LunarYear, Solar
 from pydantic import Field
 
-from tenants.rules.sections import PolicySection, gettext_noop
+from tenants.rules.sections import PolicySection, YesNo, gettext_noop
 
 By = Literal["solar", "lunar"]
 How = Literal["person", "email", "sms"]
@@ -30,7 +30,7 @@ class CarePolicy(PolicySection):
         3, ge=0, le=30, title=gettext_noop("Follow-ups are raised before the day by"),
         json_schema_extra={"unit": "days"},
     )  # fmt: skip
-    birthdays: Literal["yes", "no"] = Field("yes", title=gettext_noop("Birthdays of contacts"))
+    birthdays: YesNo = Field("yes", title=gettext_noop("Birthdays of contacts"))
     anniversaries: Literal["every", "round", "no"] = Field(
         "every", title=gettext_noop("Anniversaries of the company and of working together")
     )

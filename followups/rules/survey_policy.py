@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
-from tenants.rules.sections import PolicySection, gettext_noop
+from tenants.rules.sections import PolicySection, YesNo, gettext_noop
 
 Sending = Literal["by_hand", "automatic"]
 Every = Literal["month", "quarter", "half_year", "year"]
@@ -42,6 +42,7 @@ class SurveyPolicy(PolicySection):
     change_days: int = Field(
         7, ge=0, le=90, title=gettext_noop("An answer can be changed for"), json_schema_extra={"unit": "days"}
     )  # fmt: skip
+    ask_promoters: YesNo = Field("no", title=gettext_noop("Promoters are asked whom they would recommend us to"))
     reminders: int = Field(1, ge=0, le=3, title=gettext_noop("Reminders, at most"))
     reminder_days: int = Field(
         5, ge=1, le=30, title=gettext_noop("A reminder after"), json_schema_extra={"unit": "days"}

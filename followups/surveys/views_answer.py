@@ -24,6 +24,7 @@ from followups.rules.surveys import change_until, is_low, may_change
 from followups.surveys import services as surveys
 from followups.surveys.limits import address_of, may_ask
 from followups.surveys.links import read_token
+from followups.surveys.recommending import NAME_LENGTH, REACH_LENGTH, may_recommend, recommend, recommended
 from followups.surveys.words import question
 from tenants.context import current_tenant, tenant_scope
 from tenants.policies import active_policy
@@ -81,6 +82,9 @@ class SurveyPage(View):
                     words = _("Choose a number from %(least)s to %(most)s.") % {"least": least, "most": most}
                     return self._page(request, survey, problem=words, status=400)
                 surveys.answer(survey=survey, score=int(score))
+            elif "whom" in request.POST:
+                recommend(survey=survey, name=request.POST["whom"], reach=request.POST.get("reach", ""))
+                return redirect(f"{request.get_full_path().partition('#')[0]}#recommend")
             else:
                 surveys.tell(survey=survey, reasons=request.POST.getlist("reason"), text=request.POST.get("text", ""))
                 return redirect(f"{request.get_full_path().partition('#')[0]}#told")
@@ -102,6 +106,8 @@ class SurveyPage(View):
         least, most = SurveyResponse.SCALE[survey.kind]
         chosen = set(response.reasons.values_list("code", flat=True)) if response else set()
         until = change_until(survey.asking, policy)
+        # Nobody was asked who is no promoter: their page costs no query more.
+        whom = recommended(survey) if may_recommend(survey, policy, now) else ""
         return render(
             request,
             "followups/survey.html",
@@ -121,6 +127,12 @@ class SurveyPage(View):
                 "until": until,
                 "reasons": [(code, words, code in chosen) for code, words in Reason.choices],
                 "text_length": surveys.TEXT_LENGTH,
+                "recommended": whom,
+                "may_recommend": not whom and may_recommend(survey, policy, now),
+                "whom": request.POST.get("whom", ""),
+                "reach": request.POST.get("reach", ""),
+                "name_length": NAME_LENGTH,
+                "reach_length": REACH_LENGTH,
                 "problem": problem,
                 "languages": [
                     (code, translation.get_language_info(code)["name_local"], code == translation.get_language())
