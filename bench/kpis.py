@@ -94,7 +94,7 @@ def _measured(customers: int, people: int) -> list[Row]:
     django.setup()
     from incentives.kpis.counting import count_running, counts_of
     from incentives.kpis.figures import Stands, Who
-    from incentives.rules.kpis import CODES, SPANS, Period
+    from incentives.rules.kpis import CODES, Period
     from tenants.context import tenant_scope
     from tenants.policies import active_policy
 
@@ -113,16 +113,17 @@ def _measured(customers: int, people: int) -> list[Row]:
         for code in CODES:
             timed(f"{code}, a quarter", lambda code=code: counts_of(quarter, today, policy, [code]))
         timed("all running periods", lambda: count_running(today))
-        periods = [Period.of(span, today).before for span in SPANS]
 
-        def board() -> None:
-            stands = Stands([periods[1]])
+        def board(period: Period) -> None:
+            stands = Stands([period])
             for code in CODES:
-                stands.value(code, periods[1], Who.tenant())
-                for person in stands.people(periods[1]):
-                    stands.value(code, periods[1], Who.person(person))
+                stands.value(code, period, Who.tenant())
+                for person in stands.people(period):
+                    stands.value(code, period, Who.person(person))
 
-        timed("the board of last month, everybody", board)
+        running = Period.of("month", today)
+        timed("the board of this month, everybody, as counted", lambda: board(running))
+        timed("the board of a month that nothing was counted of, everybody", lambda: board(running.before))
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -257,16 +258,20 @@ def mark_values(as_of: dt.date) -> int:
 def close_due(as_of: dt.date) -> int:
     """Close the periods that have been over for the policy's days, each once; returns how many.
 
-    Those that were over before the firm came are left: nobody has worked by these numbers.
+    Those that were over before the firm came are left, and of a span of which nothing has been closed yet all but the
+    last that is due: nobody has worked by these numbers.
     """
     days, tenant = active_policy().section(KpiPolicy).close_days, current_tenant()
     until, born = min(as_of, tenant.today()), tenant.local_date(tenant.created_at)
-    due = [
-        period
-        for span in SPANS
-        for period in Period.of(span, until).before.back(MOST_MISSED)
-        if period.end > born and period.end + dt.timedelta(days=days) <= until
-    ]
+    begun: dict[str, dt.date] = dict(KpiClosing.objects.order_by().values_list("span").annotate(Min("start")))
+    due = []
+    for span in SPANS:
+        over = [
+            period
+            for period in Period.of(span, until).before.back(MOST_MISSED)
+            if period.end > born and period.end + dt.timedelta(days=days) <= until
+        ]
+        due += [period for period in over if period.start > begun[span]] if span in begun else over[-1:]
     closed = set(KpiClosing.objects.filter(start__in=[each.start for each in due]).values_list("span", "start"))
     missing = [period for period in due if (period.span, period.start) not in closed]
     for period in missing:

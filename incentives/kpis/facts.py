@@ -19,11 +19,13 @@ from typing import Any, Final
 from customers.rules.surveys import DETRACTOR_TO, PROMOTER_FROM
 from followups.cover.coverage import planned_touches
 from followups.surveys.figures import CONTENT_FROM
+from incentives.kpis.open_hours import OPEN_TIME, PASSED, open_time
 from incentives.rules.kpi_policy import KpiPolicy
 from incentives.rules.kpis import KPIS, Code, Period, year_before
 from segmentation.rules.policy import TierPolicy
 from segmentation.rules.tiers import TIER_ORDER
 from tenants.base import POINTS
+from tenants.calendars import firm_calendar
 from tenants.context import current_tenant
 from tenants.policies import Policy
 
@@ -44,6 +46,7 @@ def credited(code: Code, period: Period, as_of: dt.date, policy: Policy) -> Stat
     """The facts of a KPI in a period, of days before `as_of`, each with the person and team for whom it counts."""
     rules = policy.section(KpiPolicy)
     params = _params(period, as_of, rules, policy.section(TierPolicy))
+    params |= open_time(firm_calendar(policy), period.start, period.end).params
     sql, more = _FACTS[code](period, params)
     split = _BY_DAYS if KPIS[code].by_days else _BY_FACT
     return Statement(f"{_HANDS} {split.format(facts=sql)}", {**params, **more})
@@ -212,11 +215,12 @@ WHERE i.tenant_id = %(tenant)s AND i.at >= %(asked_from_at)s AND i.at < %(asked_
 ORDER BY i.customer_id, i.at, i.id
 """
 
-_RESPONSE_TIME: Final = """
+_RESPONSE_TIME: Final = f"""
 SELECT 'complaint' AS source, k.id AS row_id, k.customer_id,
        (LEAST(k.answered_at, k.until_at) AT TIME ZONE %(zone)s)::date - k.waits::int AS day, k.assignee_id AS doer,
-       GREATEST(extract(epoch FROM LEAST(k.answered_at, k.until_at) - k.opened_at), 0) / 3600 AS num, 1 AS den
-FROM (
+       GREATEST({PASSED.format(at="LEAST(k.answered_at, k.until_at)")} - {PASSED.format(at="k.opened_at")}, 0) / 3600 AS num,
+       1 AS den
+FROM {OPEN_TIME} CROSS JOIN (
     SELECT c.*, %(until_at)s::timestamptz AS until_at,
            COALESCE(c.answered_at >= %(until_at)s, true) AS waits
     FROM (

@@ -37,7 +37,11 @@ class Targets(BaseModel):
         18, gt=0, le=1000, title=gettext_noop("Strategic growth"), json_schema_extra={"unit": "percent"}
     )
     response_time: float = Field(
-        24, gt=0, le=1000, title=gettext_noop("Response time, at most"), json_schema_extra={"unit": "hours"}
+        9,
+        gt=0,
+        le=1000,
+        title=gettext_noop("Response time in working hours, at most"),
+        json_schema_extra={"unit": "hours"},
     )
     first_time: float = Field(
         80, gt=0, le=100, title=gettext_noop("First-time resolution"), json_schema_extra={"unit": "percent"}

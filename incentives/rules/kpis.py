@@ -111,9 +111,9 @@ KPIS: Final[Mapping[Code, Kpi]] = {
         ),
         Kpi(
             "response_time", gettext_noop("Response time"),
-            gettext_noop("hours until the first answer"), gettext_noop("complaints answered, or still waiting at its end"),
+            gettext_noop("working hours until the first answer"), gettext_noop("complaints answered, or still waiting at its end"),
             gettext_noop("answered in the period, or opened before its end and not answered by then"), "hours",
-            Decimal(24), "down",
+            Decimal(9), "down",
         ),
         Kpi(
             "first_time", gettext_noop("First-time resolution"),

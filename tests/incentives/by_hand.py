@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from incentives.rules.kpis import Code, Period
+from tenants.calendars import firm_calendar
 from tenants.context import current_tenant
 
 # Who held customer {c} on day {d}, and in which team {p} was on day {d}.
@@ -73,13 +74,12 @@ FACTS: dict[str, str] = {
         ) a WHERE a.n = 1""",
     "response_time": """
         SELECT k.customer_id, (a.at AT TIME ZONE '{zone}')::date, k.assignee_id,
-               greatest(extract(epoch FROM a.at - k.opened_at), 0) / 3600, 1
+               {worked}, 1
         FROM customers_complaint k
         CROSS JOIN LATERAL (SELECT min(x) AS at FROM unnest(ARRAY[k.apologised_at, k.promised_at, k.solved_at]) x) a
         WHERE k.tenant_id = {t} AND k.opened_at < '{end_at}' AND a.at >= '{start_at}' AND a.at < '{end_at}'
         UNION ALL
-        SELECT k.customer_id, '{last}'::date, k.assignee_id,
-               extract(epoch FROM '{end_at}'::timestamptz - k.opened_at) / 3600, 1
+        SELECT k.customer_id, '{last}'::date, k.assignee_id, {worked_until_end}, 1
         FROM customers_complaint k
         CROSS JOIN LATERAL (SELECT min(x) AS at FROM unnest(ARRAY[k.apologised_at, k.promised_at, k.solved_at]) x) a
         WHERE k.tenant_id = {t} AND k.opened_at < '{end_at}' AND (a.at IS NULL OR a.at >= '{end_at}')
@@ -147,6 +147,19 @@ WHOLE: dict[str, str] = {
 }
 
 
+def _worked(zone: str, start: dt.date, end: dt.date, until: str) -> str:
+    """Working hours from a complaint's opening on: what each working day by itself adds, by the clock on the wall."""
+    calendar = firm_calendar()
+    first = dt.date(start.year - 2, 1, 1)
+    days = [first + dt.timedelta(days=number) for number in range((end - first).days + 1)]
+    worked = ",".join(day.isoformat() for day in days if calendar.is_working(day))
+    return f"""COALESCE((
+        SELECT sum(greatest(0, extract(epoch FROM
+            least({until}, (d + time '{calendar.closes}') AT TIME ZONE '{zone}')
+            - greatest(k.opened_at, (d + time '{calendar.opens}') AT TIME ZONE '{zone}'))))
+        FROM unnest('{{{worked}}}'::date[]) d), 0) / 3600"""
+
+
 def by_hand(code: Code, period: Period, as_of: dt.date, best: str) -> dict[tuple[int | None, int | None], Any]:
     """Numerator and denominator by person and team, of days before `as_of`."""
     tenant, end = current_tenant(), min(period.end, as_of)
@@ -162,6 +175,10 @@ def by_hand(code: Code, period: Period, as_of: dt.date, best: str) -> dict[tuple
         "year_start": _year_before(period.start),
         "year_last": _year_before(end) - dt.timedelta(days=1),
         "best": best,
+        "worked": _worked(tenant.timezone, period.start, end, "a.at"),
+        "worked_until_end": _worked(
+            tenant.timezone, period.start, end, f"'{tenant.start_of(end).isoformat()}'::timestamptz"
+        ),
     }
     if code in FACTS:
         facts = FACTS[code].format(**words)

@@ -189,6 +189,18 @@ def test_the_night_closes_what_is_over_once_and_keeps_what_a_period_starts_from(
     assert recount_closed(TODAY) > 0
 
 
+def test_the_first_night_closes_the_last_period_of_each_span_and_a_later_one_all_that_were_missed(cast):
+    Tenant.objects.filter(pk=cast.tenant.pk).update(created_at=dt.datetime(2024, 1, 1, tzinfo=dt.UTC))
+    cast.tenant.refresh_from_db()
+    codes = lambda: {Period(row.span, row.start).code for row in KpiClosing.objects.all()}  # noqa: E731
+    assert close_due(TODAY) == 3
+    assert codes() == {"2026-W45", "2026-10", "2026-Q3"}
+    with time_machine.travel(dt.datetime(2027, 1, 20, 12, tzinfo=dt.UTC), tick=False):
+        close_due(dt.date(2027, 1, 20))
+    weeks = {f"2026-W{number}" for number in range(45, 54)}
+    assert codes() == {*weeks, "2027-W01", "2026-10", "2026-11", "2026-12", "2026-Q3", "2026-Q4"}
+
+
 def test_old_marks_are_forgotten_but_those_of_months_kept_for_a_year(cast):
     customer = cast.customer()
     for on in (dt.date(2025, 10, 1), dt.date(2026, 3, 1), dt.date(2026, 8, 3), dt.date(2026, 11, 9)):
