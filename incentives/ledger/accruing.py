@@ -39,7 +39,7 @@ from incentives.rules.rewards import (
 from incentives.rules.rewards_policy import RewardPolicy
 from tenants.base import POINTS
 from tenants.context import current_tenant
-from tenants.models import PolicyVersion
+from tenants.models import Member, PolicyVersion
 from tenants.policies import Policy
 from tenants.runs import Counts, Piece, Step
 
@@ -89,7 +89,7 @@ class Wanted:
 
     key: str
     kind: str
-    customer_id: int
+    customer_id: int | None
     earned_on: dt.date
     entitled: int  # 1/10,000
     version: int
@@ -134,6 +134,18 @@ def accrue(as_of: dt.date, *, customers: Sequence[int] | None = None, since: dt.
     known = _known_rewards(referrals, referrers, upgrades)
     moves = list(_differences(wanted, known, _why_gone(referrals, upgrades, books)))
     return {"posted": len(move(moves, on=as_of - dt.timedelta(days=1))), "rewards": len(wanted)}
+
+
+def settle_medals(month: dt.date, wanted: Sequence[Wanted], on: dt.date, *, member: Member | None = None) -> int:
+    """Bring the rewards of a month's medals into line with those that are held; returns how many entries were posted.
+
+    What is no longer wanted is taken back as everything else is: first what waits, then what is owed, and what is paid
+    becomes a claim. Asked again it posts nothing.
+    """
+    lock_ledger()
+    rows = Reward.objects.filter(kind=Reward.Kind.AWARD, key__startswith=f"award:{month:%Y-%m}:")
+    known = {row.key: row for row in rows.order_by("pk").select_for_update(no_key=True)}
+    return len(move(list(_differences(wanted, known, lambda _reward: "medal")), member=member, on=on))
 
 
 def _due_referrals(customers: Sequence[int] | None) -> list[Referral]:

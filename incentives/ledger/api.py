@@ -28,7 +28,11 @@ class RewardSerializer(serializers.ModelSerializer):
     member = serializers.CharField(
         source="member_id", allow_null=True, help_text="Whose pay; null for points and the product team."
     )
-    customer = serializers.CharField(source="customer_id", help_text="Whose order it was; for points, who gets them.")
+    customer = serializers.CharField(
+        source="customer_id",
+        allow_null=True,
+        help_text="Whose order it was; for points, who gets them; null for medals.",
+    )
     referral = serializers.CharField(source="referral_id", allow_null=True)
     upgrade = serializers.CharField(source="upgrade_id", allow_null=True)
     order = serializers.CharField(source="order_id", allow_null=True)

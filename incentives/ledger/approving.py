@@ -68,12 +68,14 @@ def approve(*, rewards: Iterable[int], member: Member) -> Approved:
 def asked_of(row: Reward, corrected_by: frozenset[int]) -> Asked:
     """What the rule needs to know of a reward; its referral and upgrade are read with it."""
     noted = row.referral or row.upgrade
+    # A medal rests on the word of whoever gave it.
+    by = row.facts.get("given_by") if row.kind == Reward.Kind.AWARD else None
     return Asked(
         pending=row.pending,
         is_points=row.is_points,
         is_disputed=row.is_disputed,
         for_member=row.member_id,
-        noted_by=noted.noted_by_id if noted is not None else None,
+        noted_by=noted.noted_by_id if noted is not None else by,
         corrected_by=corrected_by,
     )
 

@@ -150,7 +150,7 @@ class RewardTable(_LinkTable):
         return self._link("customer", record.customer_id, record.customer.name)
 
     def value_customer(self, record: Any) -> str:
-        return str(record.customer)
+        return str(record.customer or "")
 
     def render_why(self, record: Any) -> str:
         return explain(record)

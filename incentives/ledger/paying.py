@@ -21,7 +21,7 @@ from tenants.context import current_tenant
 from tenants.events import record
 from tenants.models import Member
 
-PAID_KINDS = (Reward.Kind.STAFF, Reward.Kind.PRODUCT)
+PAID_KINDS = (Reward.Kind.STAFF, Reward.Kind.PRODUCT, Reward.Kind.AWARD)
 """Rewards of money; points are the customer's as soon as they are approved."""
 
 

@@ -106,7 +106,7 @@ def ways_of(reward: Reward) -> Ways:
             ("points_pending", None, whose), ("points", None, whose), ("points_issued", None, None),
             ("points_redeemed", None, None),
         )  # fmt: skip
-    kind = "staff" if reward.kind == Reward.Kind.STAFF else "product"
+    kind = "product" if reward.kind == Reward.Kind.PRODUCT else "staff"
     return Ways(
         (f"{kind}_pending", reward.member_id, None), (f"{kind}_payable", reward.member_id, None),
         (f"{kind}_expense", None, None), ("paid_out", None, None),

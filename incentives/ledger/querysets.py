@@ -13,7 +13,8 @@ from tenants.permissions import SEES_ALL, Role
 if TYPE_CHECKING:
     from tenants.models import Member
 
-STAFF: Final = "staff"
+PAY: Final = ("staff", "award")
+"""Kinds of rewards that are a person's pay."""
 
 
 def visible_rewards(member: Member, path: str = "") -> Q:
@@ -25,8 +26,8 @@ def visible_rewards(member: Member, path: str = "") -> Q:
     if member.role in SEES_ALL:
         return Q()
     whose = [member.pk, *member.team_members] if member.role == Role.TEAM_LEAD else [member.pk]
-    paid_to = Q(**{f"{path}kind": STAFF, f"{path}member__in": whose})
-    return paid_to | (~Q(**{f"{path}kind": STAFF}) & visible_customers(member, f"{path}customer__"))
+    paid_to = Q(**{f"{path}kind__in": PAY, f"{path}member__in": whose})
+    return paid_to | (~Q(**{f"{path}kind__in": PAY}) & visible_customers(member, f"{path}customer__"))
 
 
 class RewardQuerySet(TenantQuerySet):

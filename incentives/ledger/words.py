@@ -11,9 +11,9 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from incentives.models import Entry, Reward
+from incentives.models import Entry, Medal, Reward
 from incentives.rules.approval import Refusal
-from tenants.templatetags.perennial import day, money, plain, whole
+from tenants.templatetags.perennial import day, money, month_year, plain, whole
 
 REFUSALS: Final[Mapping[Refusal, Any]] = {
     "own": gettext_lazy("Nobody approves their own reward."),
@@ -30,6 +30,7 @@ _WHY: Final[Mapping[str, Any]] = {
     "other_member": gettext_lazy("The customer is now credited to somebody else."),
     "changed": gettext_lazy("The orders have changed."),
     "facts": gettext_lazy("The orders no longer say so."),
+    "medal": gettext_lazy("The medal was taken back."),
 }
 
 
@@ -51,6 +52,10 @@ def explain(reward: Reward) -> str:
         return _("%(customer)s, recommended on %(on)s, placed its first order %(order)s on %(first)s.") % {
             "customer": said["customer"], "on": _day(said["recommended_on"]), "order": said["order"],
             "first": _day(said["on"]),
+        }  # fmt: skip
+    if reward.kind == Reward.Kind.AWARD:
+        return _("%(medal)s, %(month)s.") % {
+            "medal": Medal.Kind(said["medal"]).label, "month": month_year(dt.date.fromisoformat(said["month"])),
         }  # fmt: skip
     return _("Step of %(year)s: %(at)s recommended customers have placed a first order.") % {
         "year": said["year"], "at": said["at"],

@@ -114,6 +114,7 @@ class Reward(TenantModel):
         PRODUCT = "product", _("Spend added by a service upgrade")
         REFERRAL = "referral", _("Points for a recommendation")
         STEP = "step", _("Points for a step of the year")
+        AWARD = "award", _("Medal of a month")
 
     class Status(models.TextChoices):
         PENDING = "pending", pgettext_lazy("reward", "waits for approval")
@@ -125,8 +126,8 @@ class Reward(TenantModel):
     key = models.CharField(max_length=60)
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     member = TenantForeignKey(Member, models.PROTECT, null=True, related_name="+", verbose_name=_("for"))
-    # Whose order or spend it was; for points, who gets them.
-    customer = TenantForeignKey(Customer, models.PROTECT, related_name="rewards", verbose_name=_("customer"))
+    # Whose order or spend it was; for points, who gets them. A medal is of no customer.
+    customer = TenantForeignKey(Customer, models.PROTECT, null=True, related_name="rewards", verbose_name=_("customer"))
     referral = TenantForeignKey(Referral, models.PROTECT, null=True, related_name="+")
     upgrade = TenantForeignKey(Upgrade, models.PROTECT, null=True, related_name="+")
     order = TenantForeignKey(Order, models.PROTECT, null=True, related_name="+")
@@ -163,6 +164,11 @@ class Reward(TenantModel):
                 name="reward_adds_up",
             ),
             models.CheckConstraint(condition=models.Q(pending__gte=0), name="reward_pending_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(kind="award", customer__isnull=True, member__isnull=False)
+                | (~models.Q(kind="award") & models.Q(customer__isnull=False)),
+                name="reward_of_customer_or_medal",
+            ),
         ]
         indexes: ClassVar[list[Any]] = [
             models.Index(fields=["tenant", "-earned_on", "-id"], name="reward_newest"),
