@@ -14,6 +14,7 @@ from django.utils import timezone
 from config.demo.facts import History
 from config.demo.firm import Firm
 from config.demo.orders import SOURCE
+from config.demo.shapes import HISTORY_DAYS
 from customers.activity import refresh_activity
 from customers.models import (
     Complaint,
@@ -87,6 +88,9 @@ def load_people(firm: Firm, password: str) -> dict[str, Member]:
     """Teams and members of the firm, by e-mail address; a person known already keeps name and password."""
     teams = {name: Team.objects.create(name=name) for name in dict.fromkeys(p.team for p in firm.people) if name}
     hashed = make_password(password)  # once: hashing is slow on purpose, and everybody has the same one
+    # They have worked here since the history began: nobody is new on the day of the demo.
+    tenant = current_tenant()
+    began = tenant.start_of(tenant.today() - dt.timedelta(days=HISTORY_DAYS))
     members = {}
     for person in firm.people:
         member = create_member(
@@ -96,8 +100,8 @@ def load_people(firm: Firm, password: str) -> dict[str, Member]:
             team=teams.get(person.team),
             language=person.language,
         )
-        member.weekly_capacity = person.weekly_capacity
-        member.save(update_fields=["weekly_capacity"])
+        member.weekly_capacity, member.created_at = person.weekly_capacity, began
+        member.save(update_fields=["weekly_capacity", "created_at"])
         if not member.user.has_usable_password():
             member.user.password = hashed
             member.user.save(update_fields=["password"])
