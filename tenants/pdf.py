@@ -14,6 +14,9 @@ PRINT: Final = """
 body { font-family: "Inter", "Noto Sans", "Noto Sans CJK SC", sans-serif; font-size: 9.5pt; line-height: 1.4 }
 h1 { font-size: 16pt; margin: 0 0 2mm } h2 { font-size: 12pt; margin: 0 0 1mm } h3 { font-size: 9.5pt; margin: 2mm 0 0 }
 section { border-top: 0.4pt solid #888; padding: 4mm 0; break-inside: avoid-page }
+table { width: 100%; border-collapse: collapse } thead { display: table-header-group } tr { break-inside: avoid }
+th, td { text-align: left; vertical-align: top; padding: 0.7mm 2mm 0.7mm 0; border-bottom: 0.2pt solid #ccc; font-weight: normal }
+thead th { font-weight: bold } .num { text-align: right } a { color: inherit }
 ul { margin: 0; padding-left: 5mm } p { margin: 0 } .mute { color: #555 } .late { font-weight: bold }
 """
 

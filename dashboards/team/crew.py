@@ -1,4 +1,4 @@
-"""Whose customers a desk is about: those of a team, or of the whole firm.
+"""Whose customers a desk is about: those of a team, of one person, or of the whole firm.
 
 By the A owner, who answers for a customer: so people add up to their team, and teams to the firm. Customers of nobody
 belong to no team; the firm's desk counts them, and a lead's says how many there are.
@@ -22,10 +22,18 @@ WORKERS: Final = frozenset({Role.ACCOUNT_MANAGER, Role.TEAM_LEAD, Role.ADMIN})
 
 @dataclass(frozen=True)
 class Crew:
-    """A team, or without one the whole firm; `members` are all of it, also those who have left: theirs are still theirs."""
+    """A team, a person, or without either the whole firm.
+
+    `members` are all of it, also those who have left: theirs are still theirs.
+    """
 
     team: Team | None
     members: tuple[Member, ...]
+    person: Member | None = None
+
+    @property
+    def is_firm(self) -> bool:
+        return self.team is None and self.person is None
 
     @property
     def ids(self) -> list[int]:
@@ -38,11 +46,11 @@ class Crew:
 
     def owned(self, path: str = "owner_a") -> Q:
         """The condition that `path` (the A owner) is one of them."""
-        return Q() if self.team is None else Q(**{f"{path}__in": self.ids})
+        return Q() if self.is_firm else Q(**{f"{path}__in": self.ids})
 
     def of(self, cells: Iterable[Any], owner: str = "owner") -> list[Any]:
         """Those of the cells (mappings with an A owner) that belong here."""
-        if self.team is None:
+        if self.is_firm:
             return list(cells)
         known = frozenset(self.ids)
         return [cell for cell in cells if cell[owner] in known]
@@ -50,6 +58,8 @@ class Crew:
     @property
     def query(self) -> str:
         """The parameter that narrows a list of customers to them; empty for the whole firm."""
+        if self.person is not None:
+            return f"owner_a={self.person.pk}"
         return "" if self.team is None else f"team={self.team.pk}"
 
 
@@ -65,6 +75,11 @@ def crew(team: Team | None) -> Crew:
     rows = Member.objects.select_related("user", "team").order_by("user__name", "pk")
     found: Sequence[Member] = list(rows.filter(team=team) if team is not None else rows)
     return Crew(team, tuple(found))
+
+
+def crew_of_one(person: Member) -> Crew:
+    """One person, whose own customers it is about."""
+    return Crew(None, (person,), person)
 
 
 @dataclass(frozen=True)

@@ -262,11 +262,18 @@ class ClockCell:
         return self.ended - self.met
 
 
-def clocks(crew: Crew, first: dt.date, now: dt.datetime) -> dict[tuple[str, str], ClockCell]:
-    """By level and kind, the clocks of the crises opened since a day; drills and what a level no longer asks for aside."""
+def clocks(
+    crew: Crew, first: dt.date, now: dt.datetime, end: dt.date | None = None
+) -> dict[tuple[str, str], ClockCell]:  # fmt: skip
+    """By level and kind, the clocks of the crises opened since a day; drills and what a level no longer asks for aside.
+
+    `end`: only of those opened before that day.
+    """
     found = clock_rows(IncidentClock.objects.all(), now).filter(
         crew.owned("incident__customer__owner_a"), incident__opened_at__gte=current_tenant().start_of(first)
     )
+    if end is not None:
+        found = found.filter(incident__opened_at__lt=current_tenant().start_of(end))
     counted_rows = (
         found.exclude(state="running")
         .order_by()

@@ -14,7 +14,7 @@ import django_filters as filters
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest, ValidationError
-from django.db.models import Count, F, FilteredRelation, Max, Q, QuerySet, Sum
+from django.db.models import Count, F, FilteredRelation, Max, Q, QuerySet, Sum, Window
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -29,7 +29,7 @@ from dashboards import charts, explorer
 from dashboards.matrix import NONE, Matrix, direction, matrix
 from dashboards.querysets import QUIET_DAYS, red_without_action, with_last_night
 from dashboards.team import figures, handing
-from dashboards.team.crew import SPANS, USUAL_SPAN, Crew, crew, crews, span
+from dashboards.team.crew import SPANS, USUAL_SPAN, Crew, crew, crew_of_one, crews, span
 from dashboards.team.lapses import CLASSES
 from dashboards.team.words import CLOCK_STATES, LAPSE_CLASSES, SPAN_WORDS, why_red
 from followups.models import FollowUp
@@ -113,10 +113,20 @@ def crew_of(member: Member, asked: str, teams: Sequence[Team]) -> Crew:
         return crew(found)
     if member.role in SEES_ALL:
         return crew(None)
-    return crew(teams[0]) if teams else Crew(member.team, (member,))
+    # A lead of no team sees the own customers, not the firm's.
+    return crew(teams[0]) if teams else crew_of_one(member)
 
 
 # ── what the desk prints ────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Red customers without action: how many, what they brought in the tiers' window, and the ids of those with most."""
+
+    customers: int
+    money: Decimal
+    first: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -220,7 +230,6 @@ class Desk(CrewView):
         cells = figures.counted(names, self.as_of)
         self.moves, self.cover, self.lapsed, self.expected = (cells[name] for name in names)
         reds, red_money = figures.reds_of(crew)
-        idle, idle_money = self.idle()
         loads = figures.loads(crew, today)
         clocks = figures.clocks(crew, self.span.start, timezone.now())
         lapses = figures.lapses_of(self.lapsed, crew, self.as_of)
@@ -239,8 +248,8 @@ class Desk(CrewView):
             may_assign=self.member.can("follow-ups:assign"),
             customer_count=self.customers(),
             nobodys=self.nobodys(),
-            idle=idle,
-            idle_money=idle_money,
+            idle=self.idle.customers,
+            idle_money=self.idle.money,
             idle_rows=self.idle_lines(),
             idle_query=self.ask("customers", risk="idle"),
             quiet_days=QUIET_DAYS,
@@ -324,20 +333,20 @@ class Desk(CrewView):
         return count
 
     @cached_property
-    def _idle(self) -> QuerySet[Customer]:
+    def idle(self) -> Idle:
+        """The red customers for whom nobody does anything: all of them counted, and those with most money, in one question."""
         joined = self._rows().annotate(
             standing=FilteredRelation("standings", condition=Q(standings__tenant_id=current_tenant().pk))
         )
-        return red_without_action(joined.annotate(money=F("standing__monetary")), self.request.tenant.today())
-
-    def idle(self) -> tuple[int, Decimal]:
-        sums = self._idle.aggregate(customers=Count("pk"), sum=Sum("money"))
-        return sums["customers"], sums["sum"] or Decimal(0)
+        rows = red_without_action(joined.annotate(money=F("standing__monetary")), self.request.tenant.today())
+        found = rows.annotate(number=Window(Count("pk")), sum=Window(Sum("money")))
+        first = found.order_by(F("money").desc(nulls_last=True), "pk").values_list("pk", "number", "sum")[:REDS_SHOWN]
+        ids = [pk for pk, _number, _sum in first]
+        _pk, number, money = first[0] if ids else (None, 0, None)
+        return Idle(number, money or Decimal(0), ids)
 
     def idle_lines(self) -> list[RedLine]:
-        ids = list(
-            self._idle.order_by(F("money").desc(nulls_last=True), "pk").values_list("pk", flat=True)[:REDS_SHOWN]
-        )
+        ids = self.idle.first
         rows = {row.pk: row for row in with_last_night(Customer.objects.filter(pk__in=ids))}
         scores = {score.customer_id: score for score in HealthScore.objects.filter(customer__in=ids)}
         talks: dict[int, dt.datetime] = dict(
@@ -473,6 +482,8 @@ class Desk(CrewView):
 
     @cached_property
     def kpi_who(self) -> Who:
+        if self.crew.person is not None:
+            return Who.person(self.crew.person)
         return Who.tenant() if self.crew.team is None else Who.team(self.crew.team)
 
     def kpis(self) -> list[Value]:
@@ -673,6 +684,9 @@ class ClockFilter(StrictFilterSet):
     since = filters.DateFilter(
         method="by_day", label=gettext_lazy("Opened from"), widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
     )
+    until = filters.DateFilter(
+        method="by_last_day", label=gettext_lazy("Opened until"), widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
+    )
     team = filters.ModelChoiceFilter(
         method="by_team", queryset=_teams, label=gettext_lazy("Team"), empty_label=gettext_lazy("All")
     )
@@ -684,6 +698,9 @@ class ClockFilter(StrictFilterSet):
 
     def by_day(self, rows: QuerySet[Any], _name: str, day: dt.date) -> QuerySet[Any]:
         return rows.filter(incident__opened_at__gte=current_tenant().start_of(day))
+
+    def by_last_day(self, rows: QuerySet[Any], _name: str, day: dt.date) -> QuerySet[Any]:
+        return rows.filter(incident__opened_at__lt=current_tenant().start_of(day + dt.timedelta(days=1)))
 
     def by_team(self, rows: QuerySet[Any], _name: str, team: Team) -> QuerySet[Any]:
         return rows.filter(crew(team).owned("incident__customer__owner_a"))
