@@ -34,10 +34,13 @@ from health.api import HealthViewSet
 from health.api_figures import HealthFiguresViewSet
 from health.api_forecasts import BackTestViewSet, ForecastViewSet
 from health.api_pulses import PulseViewSet
+from incentives.awards.api import AwardViewSet
 from incentives.goals.api import GoalViewSet
+from incentives.growth.api import CertificationViewSet, PromotionNoteViewSet, TrainingViewSet
 from incentives.kpis.api import KpiViewSet
 from incentives.ledger.api import RewardViewSet, UpgradeViewSet
 from incentives.referrals.api import ReferralViewSet
+from incentives.reports.api import ReportViewSet
 from risk.alerts.api import AlertViewSet
 from risk.cases.api import CaseViewSet
 from risk.complaints.api import ComplaintWayViewSet
@@ -91,6 +94,11 @@ for viewset in (
     CaseViewSet,
     WinBackViewSet,
     GoalViewSet,
+    AwardViewSet,
+    CertificationViewSet,
+    TrainingViewSet,
+    PromotionNoteViewSet,
+    ReportViewSet,
     AlertViewSet,
     NoticeViewSet,
     MemberViewSet,
@@ -118,6 +126,11 @@ v1 = [
     re_path(r"^policy/packs/?$", PolicyViewSet.as_view({"get": "packs"}), name="api-policy-packs"),
     re_path(r"^policy/restore/?$", PolicyViewSet.as_view({"post": "restore"}), name="api-policy-restore"),
     re_path(r"^policy/dry-run/?$", PolicyViewSet.as_view({"post": "dry_run"}), name="api-policy-dry-run"),
+    re_path(
+        r"^policy/dry-run/signals/?$",
+        PolicyViewSet.as_view({"post": "dry_run_signals"}),
+        name="api-policy-dry-run-signals",
+    ),
     *(
         re_path(
             rf"^figures/{name.replace('_', '-')}/?$",

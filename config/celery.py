@@ -37,7 +37,9 @@ app.conf.beat_schedule = {
     "escalate-alerts": {"task": "risk.tasks.escalate_alerts", "schedule": 60.0, "options": {"expires": 60.0}},
     "walk-playbooks": {"task": "risk.tasks.walk_playbooks", "schedule": 60.0, "options": {"expires": 60.0}},
     "sweep-complaints": {"task": "risk.tasks.sweep_complaints", "schedule": 60.0, "options": {"expires": 60.0}},
+    "issue-reports": {"task": "dashboards.tasks.issue_reports", "schedule": 300.0, "options": {"expires": 300.0}},
     "settle-cover": {"task": "followups.tasks.settle_cover", "schedule": 60.0},
+    "prune-notices": {"task": "followups.tasks.prune_notices", "schedule": crontab(hour=12, minute=20)},
     "keep-partitions": {"task": "config.tasks.keep_partitions", "schedule": crontab(hour=12, minute=5)},
 }
 

@@ -16,6 +16,8 @@ import followups.surveys.asking
 import health.counting
 import health.forecasting
 import health.nightly
+import incentives.awards.nightly
+import incentives.growth.nightly
 import incentives.kpis.nightly
 import incentives.ledger.accruing
 import risk.nightly
@@ -52,6 +54,8 @@ STEPS: Final[dict[str, Step]] = {
     "surveys": followups.surveys.asking.STEP,
     "rewards": incentives.ledger.accruing.STEP,
     "kpis": incentives.kpis.nightly.STEP,
+    "awards": incentives.awards.nightly.STEP,
+    "growth": incentives.growth.nightly.STEP,
     "saved-segments": dashboards.nightly.STEP,
     "notes": Step(customers.changes.forget, splits=False),
 }

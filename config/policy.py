@@ -18,8 +18,11 @@ from followups.rules.contact_policy import ContactPolicy
 from followups.rules.policy import CadencePolicy, Period
 from followups.rules.survey_policy import Every, Sending, SurveyPolicy
 from health.rules.policy import ForecastPolicy, HealthPolicy
+from incentives.rules.awards_policy import AwardPolicy
+from incentives.rules.growth_policy import GrowthPolicy, PromotionFor
 from incentives.rules.kpi_policy import KpiPolicy
 from incentives.rules.programme import ProgrammePolicy
+from incentives.rules.report_policy import ReportPolicy, Weekday
 from incentives.rules.rewards_policy import RewardPolicy
 from risk.models import Alert
 from risk.rules.complaint_policy import ComplaintPolicy
@@ -81,6 +84,20 @@ CHANNEL_CHOICES: Final[Mapping[str, str | Promise]] = {
     "any": gettext_lazy("any channel that is open"),
     "preferred": gettext_lazy("the preferred channel only"),
 }
+WEEKDAYS: Final[Mapping[Weekday, str | Promise]] = {
+    "monday": pgettext_lazy("weekday", "Monday"),
+    "tuesday": pgettext_lazy("weekday", "Tuesday"),
+    "wednesday": pgettext_lazy("weekday", "Wednesday"),
+    "thursday": pgettext_lazy("weekday", "Thursday"),
+    "friday": pgettext_lazy("weekday", "Friday"),
+    "saturday": pgettext_lazy("weekday", "Saturday"),
+    "sunday": pgettext_lazy("weekday", "Sunday"),
+}
+
+PROMOTION_FOR: Final[Mapping[PromotionFor, str | Promise]] = {
+    "every": gettext_lazy("everybody who is measured"),
+    "success": gettext_lazy("success managers only"),
+}
 
 register(TierPolicy, {"scheme": PACK_LABELS})
 register(HealthPolicy, {"indicators": NAMES, "tier_weights": TIERS, "stage_weights": STAGES})
@@ -99,7 +116,14 @@ register(
         "channel_choice": cast(Mapping[str, str], CHANNEL_CHOICES),
     },
 )
-register(SurveyPolicy, {"sending": cast(Mapping[str, str], SENDING), "nps_every": cast(Mapping[str, str], SURVEYED)})
+register(
+    SurveyPolicy,
+    {
+        "sending": cast(Mapping[str, str], SENDING),
+        "nps_every": cast(Mapping[str, str], SURVEYED),
+        "ask_promoters": YES_NO,
+    },
+)
 register(
     CarePolicy,
     {
@@ -119,6 +143,9 @@ register(CrossSellPolicy, {"level": LEVELS})
 register(KpiPolicy)
 register(ProgrammePolicy)
 register(RewardPolicy)
+register(AwardPolicy)
+register(GrowthPolicy, {"promotion_for": cast(Mapping[str, str], PROMOTION_FOR)})
+register(ReportPolicy, {"weekly_day": cast(Mapping[str, str], WEEKDAYS)})
 
 
 def tiers_are_of_the_scheme(sections: Mapping[str, PolicySection]) -> Iterator[Misfit]:

@@ -109,6 +109,7 @@ TEMPLATES = [
 # The address is unique whatever its case, by a constraint on lower(email), which this check does not see.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+FILTERS_EMPTY_CHOICE_LABEL = _("All")
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # ── database: the owner migrates, the app role works ────────────────────────
@@ -253,6 +254,8 @@ ANYMAIL = json.loads(env.text("ANYMAIL") or "{}")
 MAIL_REPLY_DOMAIN = env.text("MAIL_REPLY_DOMAIN")
 # How long a worker may be silent about what it sends before another one asks what became of it.
 OUTBOX_LEASE_S = env.number("OUTBOX_LEASE_S", 900)
+# How long notices to members are kept.
+NOTICE_DAYS = env.number("NOTICE_DAYS", 400)
 
 # ── addresses ───────────────────────────────────────────────────────────────
 # What links in mails and surveys begin with: the customer's browser must find us there.
@@ -344,11 +347,13 @@ SPECTACULAR_SETTINGS = {
         "BackTestStatus": "health.models.BackTest.Status",
         "Tier": "segmentation.models.Tier",
         "Pack": "tenants.rules.sections.PACKS",
+        "YesNo": "tenants.rules.sections.YES_NO",
         "PolicyTouchKind": "followups.rules.policy.KINDS",
         "Band": "health.models.Band",
         "Role": "tenants.permissions.Role",
         "ComplaintKind": "customers.models.Complaint.Kind",
         "AlertLevel": "risk.models.Alert.Level",
+        "AlertSignal": "risk.models.Alert.Signal",
         "LossCause": "risk.cases.lists.CAUSE_CHOICES",
         "WhatWasTried": "risk.cases.lists.TRIED_CHOICES",
         "WinBackResult": "risk.models.WinBackTry.Result",
@@ -365,6 +370,7 @@ SPECTACULAR_SETTINGS = {
         "ReferralResult": "incentives.referrals.reading.RESULTS",
         "RewardKind": "incentives.models.Reward.Kind",
         "RewardStatus": "incentives.models.Reward.Status",
+        "MedalKind": "incentives.models.Medal.Kind",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -5,8 +5,9 @@ from django.urls import include, path
 
 from followups.calendar.views import PublicFeed
 from followups.messages.views_unsubscribe import Unsubscribe
+from followups.notices.views_unsubscribe import NoticeUnsubscribe
 from followups.surveys.views_answer import SurveyPage
-from risk.incidents.views_public import IncidentPage
+from risk.incidents.views.public import IncidentPage
 from tenants import views
 
 urlpatterns = [
@@ -20,6 +21,7 @@ urlpatterns = [
     path("survey/<str:token>/", SurveyPage.as_view(), name="survey-answer"),
     path("crisis/<str:token>/", IncidentPage.as_view(), name="incident-page"),
     path("unsubscribe/<str:token>/", Unsubscribe.as_view(), name="unsubscribe"),
+    path("unsubscribe/<slug:kind>/<str:token>/", NoticeUnsubscribe.as_view(), name="notice-unsubscribe"),
     # What mail providers tell, only where they must know a secret.
     *([path("hooks/", include("anymail.urls"))] if settings.ANYMAIL.get("WEBHOOK_SECRET") else []),
     path(

@@ -17,9 +17,13 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from dashboards.api_signals import SignalDryRunSerializer
+from dashboards.api_signals import told as signals_told
 from dashboards.dry_run import Alternative, DryRun, Load, alternatives, dry_run
+from dashboards.dry_run_signals import replay_signals
 from dashboards.matrix import Cell, Pair
 from health.figures import BANDS
+from risk.models import Alert
 from segmentation.rules.policy import TierPolicy
 from tenants.api.fields import Moment, Money, Strict
 from tenants.api.lists import query_fault
@@ -150,9 +154,15 @@ class TrySerializer(Strict):
     patch = PolicyPatch(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if len(attrs) != 1:
+        if len({"document", "patch"} & set(attrs)) != 1:
             raise serializers.ValidationError(_("Send either document or patch."), code="invalid")
         return attrs
+
+
+class TrySignalsSerializer(TrySerializer):
+    """The same, and of which signal the customers are wanted as well."""
+
+    hits_of = serializers.ChoiceField(choices=Alert.Signal.choices, required=False)
 
 
 class DifferenceSerializer(serializers.Serializer):
@@ -382,7 +392,25 @@ class PolicyViewSet(Resource):
     @bodies(request=TrySerializer, responses=DryRunSerializer)
     def dry_run(self, request: Request) -> Response:
         """Try a policy out: who would change tier or colour, and how much work that makes. Nothing is written."""
-        said, faults = self._read(TrySerializer)
+        draft, _said = self._draft(TrySerializer)
+        run = dry_run(draft)
+        return Response(DryRunSerializer(_told(run)).data)
+
+    @bodies(request=TrySignalsSerializer, responses=SignalDryRunSerializer)
+    def dry_run_signals(self, request: Request) -> Response:
+        """Try a policy's signals out on a past quarter: for whom they would have fired, and who then lapsed.
+
+        The quarter ends so long ago that it is known of everybody whether an order came. Nothing is written.
+        """
+        draft, said = self._draft(TrySignalsSerializer)
+        told = signals_told(replay_signals(draft), active_policy().number, said.get("hits_of"), self.member)
+        return Response(SignalDryRunSerializer(told).data)
+
+    # ── gates ───────────────────────────────────────────────────────────────
+
+    def _draft(self, kind: type[TrySerializer]) -> tuple[Any, dict[str, Any]]:
+        """The whole document that is to be tried out, and what else was said. Raises Unprocessable with all that is wrong."""
+        said, faults = self._read(kind)
         name = "document" if "document" in said else "patch"
         draft = said.get(name)
         if name == "patch" and draft is not None:
@@ -390,10 +418,7 @@ class PolicyViewSet(Resource):
         faults += [_fault(each, name) for each in _everything_wrong(draft)]
         if faults or draft is None:
             raise Unprocessable(faults)
-        run = dry_run(draft)
-        return Response(DryRunSerializer(_told(run)).data)
-
-    # ── gates ───────────────────────────────────────────────────────────────
+        return draft, said
 
     def _based_on(self) -> Policy:
         """The policy in force, which the caller has to have seen. Raises IfMatchMissing, Stale."""

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from followups.notices.services import unread_by
+from incentives.growth.certifying import waiting_for as certifications_waiting
 from incentives.ledger.approving import waiting_for as rewards_waiting
 from risk.alerts.people import waiting_for as alerts_waiting
 from risk.complaints import services as complaints
@@ -112,6 +113,11 @@ GROUPS: Final = (
             Place("kpis", _("KPIs"), "chart-dots", "kpis:read", "kpis"),
             Place("kpi-people", _("What people are measured as"), "users", "kpis:write"),
             Place("goals", _("Goals"), "target-arrow", "goals:read", "goals"),
+            Place("reports", _("Reports"), "clipboard-list", "reports:read", "reports"),
+            Place("certifications", _("Growth"), "stairs-up", "certifications:read", "growth", certifications_waiting),
+            Place("trainings", _("Trainings"), "stairs-up", "trainings:read"),
+            Place("training-add", _("Plan a training"), "plus", "trainings:write"),
+            Place("awards", _("Awards"), "award", "awards:read", "awards"),
             Place("referrals", _("Referrals"), "user-plus", "referrals:read", "referrals"),
             Place("referral-add", _("Record a referral"), "plus", "referrals:write"),
             Place("rewards", _("Rewards"), "coin", "rewards:read", "rewards", rewards_waiting),
@@ -212,7 +218,24 @@ def _shown(number: int) -> str:
     return f"{MOST_WAITING}+" if number > MOST_WAITING else str(number or "")
 
 
+_KEPT: Final = "_side_bar"
+
+
+def side_bar_of(request: HttpRequest) -> list[tuple[str, list[Link]]]:
+    """The side bar of the request's member, worked out once for a request."""
+    kept = vars(request)
+    if _KEPT not in kept:
+        kept[_KEPT] = side_bar(kept["member"])
+    found: list[tuple[str, list[Link]]] = kept[_KEPT]
+    return found
+
+
+def waits_at(request: HttpRequest, nav: str) -> bool:
+    """Whether something waits behind a link of the side bar, which has counted it already; no for one that is not there."""
+    return any(link.waiting for _head, links in side_bar_of(request) for link in links if link.nav == nav)
+
+
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The side bar for every page's shell: lazy, for a fragment shows none."""
     member: Member | None = getattr(request, "member", None)
-    return {} if member is None else {"side_bar": SimpleLazyObject(lambda: side_bar(member))}
+    return {} if member is None else {"side_bar": SimpleLazyObject(lambda: side_bar_of(request))}

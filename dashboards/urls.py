@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from dashboards.reports import views as reports
 from dashboards.views import (
     customer,
     customers,
@@ -52,6 +53,11 @@ urlpatterns = [
     path("team/view-as/", team.ViewAsStart.as_view(), name="view-as"),
     path("team/view-as/stop/", team.ViewAsStop.as_view(), name="view-as-stop"),
     path("executive/", executive.Executive.as_view(), name="executive"),
+    path("reports/", reports.ReportList.as_view(), name="reports"),
+    path("reports/<int:pk>/", reports.ReportPage.as_view(), name="report"),
+    path("reports/<int:pk>/send/", reports.ReportSend.as_view(), name="report-send"),
+    path("reports/now/<slug:kind>/", reports.ReportNow.as_view(), name="report-now"),
+    path("reports/now/<slug:kind>/send/", reports.ReportNowSend.as_view(), name="report-now-send"),
     path("keys/", keys.LetterKeys.as_view(), name="letter-keys"),
     path("cover/pack/<int:pk>/", packs.MemberPack.as_view(), name="pack"),
     path("customers/<int:pk>/pack/", packs.CustomerPack.as_view(), name="customer-pack"),

@@ -2,7 +2,10 @@
 
 from django.urls import URLPattern, path
 
+from incentives.awards import views as awards
 from incentives.goals import views as goals
+from incentives.growth import views as growth
+from incentives.growth import views_trainings as trainings
 from incentives.kpis import views as kpis
 from incentives.ledger import views as ledger
 from incentives.referrals import views as referrals
@@ -21,6 +24,46 @@ urlpatterns: list[URLPattern] = [
     path("goals/<int:pk>/", goals.GoalPage.as_view(), name="goal"),
     path("goals/<int:pk>/edit/", goals.GoalEdit.as_view(), name="goal-edit"),
     path("goals/<int:pk>/step/", goals.GoalStep.as_view(), name="goal-step"),
+    path("growth/", growth.CertificationList.as_view(), name="certifications"),
+    path("growth/certifications/<int:pk>/", growth.CertificationPage.as_view(), name="certification"),
+    path("growth/certifications/<int:pk>/score/", growth.CertificationScoring.as_view(), name="certification-score"),
+    path(
+        "growth/certifications/<int:pk>/confirm/", growth.CertificationConfirm.as_view(), name="certification-confirm"
+    ),
+    path("growth/certifications/<int:pk>/back/", growth.CertificationSendBack.as_view(), name="certification-back"),
+    path(
+        "growth/certifications/<int:pk>/reviewer/",
+        growth.CertificationReviewer.as_view(),
+        name="certification-reviewer",
+    ),
+    path("growth/people/<int:pk>/", growth.GrowthPerson.as_view(), name="growth-person"),
+    path("growth/promotion/<int:pk>/", growth.PromotionSettle.as_view(), name="promotion-settle"),
+    path("growth/trainings/", trainings.TrainingList.as_view(), name="trainings"),
+    path("growth/trainings/add/", trainings.TrainingAdd.as_view(), name="training-add"),
+    path("growth/trainings/<int:pk>/", trainings.TrainingPage.as_view(), name="training"),
+    path("growth/trainings/<int:pk>/edit/", trainings.TrainingEdit.as_view(), name="training-edit"),
+    path("growth/trainings/<int:pk>/end/", trainings.TrainingEnd.as_view(), name="training-end"),
+    path("growth/trainings/<int:pk>/approve/", trainings.TrainingApprove.as_view(), name="training-approve"),
+    path("growth/trainings/<int:pk>/take-back/", trainings.TrainingTakeBack.as_view(), name="training-take-back"),
+    path(
+        "growth/trainings/<int:pk>/customers/add/",
+        trainings.TrainingCustomerAdd.as_view(),
+        name="training-customer-add",
+    ),
+    path(
+        "growth/trainings/customers/<int:pk>/done/", trainings.TrainingCustomerDone.as_view(), name="training-customer"
+    ),
+    path(
+        "growth/trainings/customers/<int:pk>/<str:verb>/",
+        trainings.TrainingCustomerVerb.as_view(),
+        name="training-customer-do",
+    ),
+    path("awards/", awards.MedalList.as_view(), name="awards"),
+    path("awards/<str:code>/", awards.AwardMonth.as_view(), name="award-month"),
+    path("awards/<str:code>/give/", awards.AwardGive.as_view(), name="award-give"),
+    path("awards/<str:code>/correct/", awards.AwardCorrect.as_view(), name="award-correct"),
+    path("awards/<str:code>/case/", awards.AwardCase.as_view(), name="award-case"),
+    path("awards/<str:code>/<int:pk>/", awards.Standing.as_view(), name="award-standing"),
     path("referrals/", referrals.ReferralList.as_view(), name="referrals"),
     path("referrals/add/", referrals.ReferralAdd.as_view(), name="referral-add"),
     path("referrals/<int:pk>/", referrals.ReferralEdit.as_view(), name="referral-edit"),

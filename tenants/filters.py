@@ -102,7 +102,7 @@ class _YesNoWidget(forms.NullBooleanSelect):
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs)
         # Nothing is asked, which is another thing than what Django calls it: "unknown".
-        self.choices = [("unknown", "---------"), *list(self.choices)[1:]]
+        self.choices = [("unknown", _("All")), *list(self.choices)[1:]]
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         value = data.get(name)

@@ -52,6 +52,11 @@ _READ_DERIVED = frozenset(
         "upgrades:read",
         "kpis:read",
         "goals:read",
+        "certifications:read",
+        "trainings:read",
+        "promotion-notes:read",
+        "reports:read",
+        "awards:read",
     }
 )
 # What everybody has for themselves.
@@ -64,7 +69,7 @@ _ACCOUNT_MANAGER = (
     | {"customers:write", "contacts:write", "interactions:write", "complaints:write", "evidence:write"}
     | {"survey-responses:write", "pulses:write", "messages:write"}
     | {"cases:write", "win-backs:write"}
-    | {"referrals:write", "upgrades:write", "rewards:write", "goals:write"}
+    | {"referrals:write", "upgrades:write", "rewards:write", "goals:write", "trainings:write"}
     | {"surveys:write", "quality-reviews:read", "incidents:write"}
     | {"absences:write", "care-days:write"}
     | {"customers:export", "follow-ups:write", "segments:write", "policy:read"}
@@ -74,13 +79,14 @@ _TEAM_LEAD = _ACCOUNT_MANAGER | {
     "follow-ups:assign", "imports:read", "runs:read", "policy:write", "tiers:write", "members:read",
     "back-tests:write", "quality-reviews:write", "mystery-visits:read", "mystery-visits:write",
     "scripts:write", "journeys:write", "playbooks:write", "alerts:assign", "team:read",
-    "rewards:approve", "kpis:write",
+    "rewards:approve", "kpis:write", "certifications:write", "promotion-notes:write", "awards:write",
 }  # fmt: skip
 _EXECUTIVE = _READ_FACTS | _READ_DERIVED | _OWN | {
     "alerts:write", "alerts:assign", "incidents:write",
     "customers:export", "segments:write", "runs:read", "policy:read", "members:read",
     "quality-reviews:read", "mystery-visits:read", "mystery-visits:write",
     "team:read", "programme:read", "rewards:write", "rewards:approve", "rewards:pay", "goals:write",
+    "trainings:write", "certifications:write", "promotion-notes:write", "awards:write",
 }  # fmt: skip
 _INTEGRATION = _READ_FACTS | _WRITE_FACTS | _READ_DERIVED | _OWN | {
     "alerts:write", "incidents:write",

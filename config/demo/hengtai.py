@@ -316,7 +316,7 @@ HENGTAI: Final = Firm(
             {
                 "tiers": {"strategic_money": 3_000_000, "key_money": 600_000},
                 "cross_sell": {"level": "product", "minimum_followed": 12},
-                "surveys": {"sending": "automatic"},
+                "surveys": {"sending": "automatic", "ask_promoters": "yes"},
                 "programme": {
                     "once": 400_000,
                     "people": 900_000,

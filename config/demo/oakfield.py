@@ -333,7 +333,7 @@ OAKFIELD: Final = Firm(
             {
                 "tiers": {"silver_best": 45},
                 "cross_sell": {"level": "product", "minimum_followed": 12},
-                "surveys": {"sending": "automatic"},
+                "surveys": {"sending": "automatic", "ask_promoters": "yes"},
                 "programme": {"people": 60_000, "technology": 9_000, "marketing": 14_000, "margin": 35, "baseline": 50},
             },
         ),

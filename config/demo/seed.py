@@ -15,12 +15,15 @@ from config.demo.earnings import record_earnings, settle_earnings
 from config.demo.feedback import ask_customers, review_contacts
 from config.demo.firm import Firm
 from config.demo.goals import measure
+from config.demo.growth import grow
 from config.demo.hengtai import HENGTAI
 from config.demo.history import write_history
 from config.demo.load import load_history, load_people
 from config.demo.logins import PASSWORD
+from config.demo.medals import award_months
 from config.demo.messages import send_messages
 from config.demo.oakfield import OAKFIELD
+from config.demo.papers import make_reports
 from config.demo.rehearsals import begin_playbooks, open_playbooks, tried_playbooks
 from config.demo.rescues import keep_cases, offer_again, walk_complaints
 from config.demo.risks import say_who_leaves
@@ -85,6 +88,9 @@ def seed(firm: Firm) -> Tenant:
         run_crises(firm, members, history.today)
         settle_earnings(firm, members, history.today)
         measure(firm, members, history.today)
+        grow(firm, members, history.today)
+        award_months(firm, members, history.today)
+        make_reports(history.today)
     return tenant
 
 

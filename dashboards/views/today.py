@@ -22,12 +22,13 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from django_htmx.http import replace_url, reswap, retarget
 
 from customers.models import Customer
 from customers.search import named_like
 from dashboards import today as reading
+from dashboards.places import waits_at
 from dashboards.today import OUTCOMES, Preview, Row, Strip
 from followups import bulk, desk, services
 from followups.forms import MORE, PAGE, AssignForm, LogForm, PickForm, QueueForm, ScriptForm, SnoozeForm
@@ -46,14 +47,19 @@ from followups.querysets import (
 from followups.rules.policy import CadencePolicy
 from followups.scripts.services import note_script
 from followups.services import MANY, AlreadyClosed, Change, Refused
+from risk.incidents.reading import Tasks, tasks_of
 from risk.playbooks import services as playbooks
 from risk.playbooks.forms import StartForm
+from tenants.calendars import firm_calendar
 from tenants.models import Member, Run
 from tenants.pages import TenantView
 from tenants.permissions import SEES_ALL
 from tenants.policies import Policy, active_policy
 from tenants.querysets import last_night
 from tenants.templatetags.perennial import weekday_day
+
+TASKS: Final = 3
+"""Steps in crises that stand over the queue; the rest is behind a link."""
 
 ORDERS: Final = "today-orders"
 FLASH: Final = "today-flash"
@@ -345,8 +351,15 @@ class Today(TodayView):
             **shown,
             preview=self.preview(pane.current.pk) if pane.current else None,
             closed_today=self._closed_today(),
+            tasks=self._tasks(),
             no_customers=not pane.counts.all and not Customer.objects.visible_to(self.member).exists(),
         )
+
+    def _tasks(self) -> Tasks | None:
+        """The member's steps in crises. Where none is open the side bar knows, and nobody asks for them."""
+        if not waits_at(self.request, "crises"):
+            return None
+        return tasks_of(self.member, timezone.now(), firm_calendar(self.policy), TASKS)
 
     def _closed_today(self) -> dt.datetime | None:
         closed = self.desk.closed_at if self.desk else None
@@ -560,7 +573,7 @@ class Snooze(PickedForm):
         severe = [row.customer.name for row in self.picked_rows() if row.level == FollowUp.Level.SEVERE]
         tomorrow = self.today + dt.timedelta(days=1)
         monday = self.today + dt.timedelta(days=8 - self.today.isoweekday())
-        return super().ask(form, severe=severe, days={tomorrow: _("Tomorrow"), monday: _("Monday")})
+        return super().ask(form, severe=severe, days={tomorrow: _("Tomorrow"), monday: pgettext("put off until", "Monday")})
 
     def save(self, form: SnoozeForm) -> HttpResponse:
         until, reason = form.cleaned_data["until"], form.cleaned_data["reason"]

@@ -1,6 +1,15 @@
 """What people earn and what they are measured by: the tables of incentives, one module per idea."""
 
+from incentives.models.awards import AwardRound, AwardStanding, AwardUsual, Medal
 from incentives.models.goals import Goal
+from incentives.models.growth import (
+    Certification,
+    CertificationScore,
+    Dimension,
+    PromotionNote,
+    Training,
+    TrainingCustomer,
+)
 from incentives.models.kpis import (
     ClvMark,
     Job,
@@ -26,10 +35,17 @@ from incentives.models.ledger import (
     Reward,
     Upgrade,
 )
+from incentives.models.reports import Report
 
 __all__ = [
     "Account",
+    "AwardRound",
+    "AwardStanding",
+    "AwardUsual",
+    "Certification",
+    "CertificationScore",
     "ClvMark",
+    "Dimension",
     "Dispute",
     "DisputeMessage",
     "Entry",
@@ -42,12 +58,17 @@ __all__ = [
     "KpiCounted",
     "KpiFrozen",
     "KpiTarget",
+    "Medal",
     "MemberJob",
     "OwnerChange",
     "Payout",
     "PayoutItem",
+    "PromotionNote",
+    "Report",
     "Reward",
     "Span",
     "TeamChange",
+    "Training",
+    "TrainingCustomer",
     "Upgrade",
 ]

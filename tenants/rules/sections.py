@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 PACKS: Final = ("wholesale", "callback", "sales-team", "starter")
 """The packs that ship."""
+
+YesNo = Literal["yes", "no"]
+YES_NO: Final[tuple[YesNo, ...]] = get_args(YesNo)
+"""A switch of the policy, which says in words what it is set to."""
 
 
 def gettext_noop(words: str) -> str:

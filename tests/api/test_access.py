@@ -18,7 +18,7 @@ from tests.conftest import Cast
 RESOURCES = (
     "alerts", "notices",
     "customers", "contacts", "products", "orders", "interactions", "complaints",
-    "survey-responses", "evidence", "referrals", "rewards", "upgrades", "goals", "tiers", "scores", "forecasts", "back-tests",
+    "survey-responses", "evidence", "referrals", "rewards", "upgrades", "goals", "awards", "certifications", "trainings", "promotion-notes", "reports", "tiers", "scores", "forecasts", "back-tests",
     "incidents", "cases", "win-backs", "playbooks", "playbook-runs", "absences", "care-days", "segments", "pulses", "follow-ups", "messages", "scripts", "journeys", "enrolments", "surveys", "quality-reviews", "mystery-visits", "members",
 )  # fmt: skip
 WRITABLE = (

@@ -29,10 +29,11 @@ from followups.models import (
     Survey,
 )
 from health.models import BackTest, HealthScore, LapseForecast, Pulse
-from incentives.models import Goal, Reward, Upgrade
+from incentives.models import Certification, Goal, Medal, PromotionNote, Report, Reward, Training, Upgrade
 from risk.models import Alert, Case, Incident, WinBack
 from segmentation.models import SavedSegment, Standing
 from tenants.context import tenant_scope
+from tenants.models import Member
 from tests.api.conftest import Caller, faults
 from tests.api.test_access import RESOURCES, WRITABLE
 from tests.conftest import Cast
@@ -91,6 +92,29 @@ def theirs(cast: Cast) -> dict[str, int]:
             "upgrades": Upgrade.objects.create(customer=customer, on="2026-11-20", what="Theirs").pk,
             "goals": Goal.objects.create(
                 quarter="2026-10-01", title="Theirs", kpi="csat", owner=cast.otto, baseline=80, target=90
+            ).pk,
+            "awards": Medal.objects.create(
+                month="2026-10-01", kind="case", member=cast.otto, case_id=1, reason="Theirs"
+            ).pk,
+            "reports": Report.objects.create(
+                kind="monthly", start="2026-10-01", as_of="2026-11-01", policy_version=1
+            ).pk,
+            "certifications": Certification.objects.create(member=cast.otto, quarter="2026-10-01").pk,
+            "trainings": Training.objects.create(
+                member=cast.otto,
+                mentor=Member.objects.create(user=cast.ann.user, role="team_lead"),
+                title="Theirs",
+                starts_on="2026-11-01",
+                due_on="2026-11-15",
+                wanted=3,
+            ).pk,
+            "promotion-notes": PromotionNote.objects.create(
+                member=cast.otto,
+                first_quarter="2023-10-01",
+                last_quarter="2026-07-01",
+                job="sales",
+                policy_version=1,
+                raised_on="2026-11-20",
             ).pk,
             "pulses": Pulse.objects.create(customer=customer, member=cast.otto, band="red", reason="price").pk,
             "absences": Absence.objects.create(member=cast.otto, first="2026-11-20", last="2026-11-21").pk,
@@ -202,6 +226,13 @@ def test_their_ids_and_names_are_not_found(call_as, cast: Cast, theirs: dict[str
         f"evidence/{theirs['evidence']}/delete",
         f"referrals/{theirs['referrals']}/withdraw",
         f"upgrades/{theirs['upgrades']}/withdraw",
+        f"reports/{theirs['reports']}/send",
+        *(
+            f"certifications/{theirs['certifications']}/{verb}"
+            for verb in ("score", "confirm", "send-back", "reviewer")
+        ),
+        *(f"trainings/{theirs['trainings']}/{verb}" for verb in ("customers", "approve", "take-back", "end")),
+        f"promotion-notes/{theirs['promotion-notes']}/settle",
         *(f"rewards/{theirs['rewards']}/{verb}" for verb in ("approve", "dispute")),
         f"customers/{theirs['customers']}/external-ids",
     ):

@@ -93,6 +93,14 @@ def reward() -> earned.Reward:
     )
 
 
+def report_facts() -> dict[str, Any]:
+    """The least that a report says."""
+    return {
+        "kind": "weekly", "period": "2026-W44", "who": "tenant", "name": "", "start": "2026-10-26", "last": "2026-11-01",
+        "as_of": "2026-11-02", "made_at": NOW.isoformat(), "scope": {}, "missing": [],
+    }  # fmt: skip
+
+
 def account() -> earned.Account:
     return earned.Account.objects.create(kind="staff_payable", commodity="money", member=member())
 
@@ -109,6 +117,27 @@ def payout() -> earned.Payout:
 
 def dispute() -> earned.Dispute:
     return earned.Dispute.objects.create(reward=reward(), opened_by=member())
+
+
+def certification() -> earned.Certification:
+    number = next(_numbers) % 200
+    return earned.Certification.objects.create(
+        member=member(), quarter=dt.date(1970 + number // 4, number % 4 * 3 + 1, 1)
+    )  # fmt: skip
+
+
+def training() -> earned.Training:
+    return earned.Training.objects.create(
+        member=member(), mentor=member(), title="Row", starts_on=DAY, due_on=DAY, wanted=1
+    )  # fmt: skip
+
+
+def award_round() -> earned.AwardRound:
+    number = next(_numbers)
+    return earned.AwardRound.objects.create(
+        month=dt.date(2026, 1, 1), revision=number, as_of=DAY, policy_version=1, why="Row",
+        facts={"usual": [], "left_out": [], "with_place": 0},
+    )  # fmt: skip
 
 
 def back_test() -> health.BackTest:
@@ -444,8 +473,41 @@ ROWS: dict[str, Callable[[], Any]] = {
         closing=kpi_closing(), kpi="csat", numerator=1, denominator=1, numerator_before=0, denominator_before=0
     ),
     "incentives.ClvMark": lambda: earned.ClvMark.objects.create(on=DAY, customer=customer(), clv=1),
+    "incentives.AwardUsual": lambda: earned.AwardUsual.objects.create(
+        quarter=DAY, share="csat", tier=new(), customers=1, total=1
+    ),
+    "incentives.AwardRound": award_round,
+    "incentives.AwardStanding": lambda: earned.AwardStanding.objects.create(
+        round=award_round(), member=member(), why_not="new", facts={"known": 0, "working": 0, "away": 0, "parts": []}
+    ),
+    "incentives.Medal": lambda: earned.Medal.objects.create(
+        month=dt.date(2026, 1, 1),
+        kind="case",
+        member=member(),
+        case_id=1,
+        reason=new(),
+        team=house.Team.objects.create(name=new()),
+    ),
+    "incentives.Certification": certification,
+    "incentives.CertificationScore": lambda: earned.CertificationScore.objects.create(
+        certification=certification(), dimension="knowledge", source="facts", score=80
+    ),
+    "incentives.Training": training,
+    "incentives.TrainingCustomer": lambda: earned.TrainingCustomer.objects.create(
+        training=training(), customer=customer()
+    ),
+    "incentives.PromotionNote": lambda: earned.PromotionNote.objects.create(
+        member=member(), first_quarter=DAY, last_quarter=DAY, job="sales", policy_version=1, raised_on=DAY
+    ),
     "incentives.Goal": lambda: earned.Goal.objects.create(
         quarter=dt.date(2026, 10, 1), title="Row", kpi="csat", owner=member(), baseline=80, target=90
+    ),
+    "incentives.Report": lambda: earned.Report.objects.create(
+        kind="weekly",
+        start=dt.date(1990, 1, 1) + dt.timedelta(days=7 * next(_numbers)),
+        as_of=DAY,
+        policy_version=1,
+        facts=report_facts(),
     ),
     "risk.Alert": lambda: Alert.objects.create(
         customer=customer(),

@@ -16,9 +16,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from followups.models import Notice
+from incentives.models import Certification, PromotionNote, Report, Training, TrainingCustomer
 from tenants.context import tenant_scope
 from tenants.models import PolicyVersion
-from tests.contracts.rows import ROWS
+from tests.contracts.rows import DAY, ROWS, report_facts
 
 AM, LEAD, EXEC, ADMIN, INT = "account_manager", "team_lead", "executive", "admin", "integration"
 ALL = frozenset({AM, LEAD, EXEC, ADMIN, INT})
@@ -289,6 +290,37 @@ PAGES: dict[str, Rule] = {
     # The row is the firm's; tests/pages/test_goals.py looks at one's own.
     "goal-edit": Rule(frozenset({EXEC, ADMIN}), "get", "pk", "incentives.Goal"),
     "goal-step": Rule(frozenset({EXEC, ADMIN}), "get", "pk", "incentives.Goal"),
+    "certifications": Rule(ALL),
+    # Of these the rows are of Ann, whom Lea leads; tests/pages/test_growth.py looks at whom nobody may.
+    "certification": Rule(ALL, "get", "pk", "incentives.Certification"),
+    "certification-score": Rule(APPROVERS, "get", "pk", "incentives.Certification"),
+    "certification-confirm": Rule(APPROVERS, "get", "pk", "incentives.Certification"),
+    "certification-back": Rule(APPROVERS, "get", "pk", "incentives.Certification"),
+    "certification-reviewer": Rule(APPROVERS, "get", "pk", "incentives.Certification"),
+    "growth-person": Rule(frozenset({EXEC, ADMIN, INT}), "get", "pk", "tenants.Member"),
+    "promotion-settle": Rule(APPROVERS, "get", "pk", "incentives.PromotionNote"),
+    "trainings": Rule(ALL),
+    "training": Rule(ALL, "get", "pk", "incentives.Training"),
+    "training-add": Rule(ALL - {INT}),
+    "training-edit": Rule(ALL - {INT}, "get", "pk", "incentives.Training"),
+    "training-end": Rule(ALL - {INT}, "get", "pk", "incentives.Training"),
+    "training-approve": Rule(ALL - {INT}, "get", "pk", "incentives.Training"),
+    "training-take-back": Rule(ALL - {INT}, "get", "pk", "incentives.Training"),
+    "training-customer-add": Rule(ALL - {INT}, "get", "pk", "incentives.Training"),
+    "training-customer": Rule(ALL - {INT}, "get", "pk", "incentives.TrainingCustomer"),
+    "training-customer-do": Rule(ALL - {INT}, "post", "pk", "incentives.TrainingCustomer", also={"verb": "undo"}),
+    "reports": Rule(ALL),
+    "report": Rule(ALL, "get", "pk", "incentives.Report"),
+    "report-send": Rule(ALL, "post", "pk", "incentives.Report"),
+    "report-now": Rule(ALL, also={"kind": "weekly"}),
+    "report-now-send": Rule(ALL, "post", also={"kind": "weekly"}),
+    "awards": Rule(ALL),
+    "award-month": Rule(ALL, also={"code": "2026-01"}),
+    "award-give": Rule(APPROVERS, "post", also={"code": "2026-01"}),
+    "award-correct": Rule(APPROVERS, also={"code": "2026-01"}),
+    "award-case": Rule(APPROVERS, also={"code": "2026-01"}),
+    # The row is nobody's of Lea's team; tests/pages/test_awards.py looks at one's own and the team's.
+    "award-standing": Rule(frozenset({EXEC, ADMIN, INT}), "get", "pk", "tenants.Member", {"code": "2026-01"}),
     "customer-points": Rule(ALL, "get", "pk", "customers.Customer"),
     "imports": Rule(frozenset({LEAD, ADMIN, INT})),
     "import-add": Rule(frozenset({ADMIN, INT})),
@@ -312,6 +344,7 @@ OF_NO_CUSTOMER = {
     "followups.ScriptVariant",
     "followups.Journey",
     "followups.Notice",
+    "incentives.Report",
     "risk.Playbook",
 }
 
@@ -330,6 +363,11 @@ API: dict[str, tuple[frozenset[str], frozenset[str], str, str]] = {
     "rewards": (ALL, ALL - {INT}, "pk", "incentives.Reward"),
     "upgrades": (ALL, WRITERS | {INT}, "pk", "incentives.Upgrade"),
     "goals": (ALL, ALL - {INT}, "pk", "incentives.Goal"),
+    "awards": (ALL, frozenset(), "pk", "incentives.Medal"),
+    "reports": (ALL, frozenset(), "pk", "incentives.Report"),
+    "certifications": (ALL, APPROVERS, "pk", "incentives.Certification"),
+    "trainings": (ALL, ALL - {INT}, "pk", "incentives.Training"),
+    "promotion-notes": (ALL, APPROVERS, "pk", "incentives.PromotionNote"),
     "values": (ALL, frozenset(), "customer", "segmentation.Worth"),
     "tiers": (ALL, frozenset({LEAD, ADMIN}), "customer", "segmentation.Standing"),
     "cross-sell-rules": (ALL, frozenset(), "pk", "segmentation.CrossSellRule"),
@@ -367,9 +405,13 @@ ACTIONS: dict[str, tuple[str, frozenset[str]]] = {
     "api-policy-packs": ("get", API["policy"][0]),
     "api-policy-restore": ("post", API["policy"][1]),
     "api-policy-dry-run": ("post", API["policy"][1]),
+    "api-policy-dry-run-signals": ("post", API["policy"][1]),
     "api-cases-statements": ("get", ALL),
     "api-win-backs-rates": ("get", ALL),
     "api-kpis-close": ("post", frozenset({LEAD, ADMIN})),
+    "api-awards-give": ("post", APPROVERS),
+    "api-awards-correct": ("post", APPROVERS),
+    "api-awards-best-case": ("post", APPROVERS),
     # Asking the contact governor writes nothing.
     "api-messages-verdict": ("post", ALL),
 }
@@ -387,11 +429,23 @@ FIGURES: dict[str, tuple[frozenset[str], str]] = {
     "api-kpis": (ALL, "?period=2026-01"),
     "api-kpis-rows": (ALL, "?period=2026-01&kpi=csat"),
     "api-score-cards": (ALL, "?period=2026-01"),
+    "api-awards-standings": (ALL, "?period=2026-01"),
+    "api-awards-proposals": (APPROVERS, "?period=2026-01"),
     "api-figures-migration": (ALL, "?start=2026-01-01&end=2026-02-01"),
 }
 # Of the API, what answers without a resource: the caller itself, and the documents.
 API_OPEN = {"api-me", "api-schema", "api-docs", "api-problems"}
-HOUSE = {"feed", "survey-answer", "incident-page", "unsubscribe", "start", "language", "healthz", "readyz"}
+HOUSE = {
+    "feed",
+    "survey-answer",
+    "incident-page",
+    "unsubscribe",
+    "notice-unsubscribe",
+    "start",
+    "language",
+    "healthz",
+    "readyz",
+}
 
 
 def patterns(resolver: URLResolver | None = None, prefix: str = "") -> dict[str, str]:
@@ -427,11 +481,32 @@ def made(cast):
     return make
 
 
+GROWN: dict[str, Any] = {
+    "incentives.Certification": Certification,
+    "incentives.PromotionNote": PromotionNote,
+    "incentives.Training": Training,
+    "incentives.TrainingCustomer": TrainingCustomer,
+}
+
+
 def own(cast, label: str, pk: int, member) -> int:
     """The row, which is the member's now where each has rows of their own that nobody else sees."""
     if label == "followups.Notice":
         with tenant_scope(cast.tenant):
             Notice.objects.filter(pk=pk).update(member=member)
+    if label in GROWN:
+        with tenant_scope(cast.tenant):
+            if label == "incentives.TrainingCustomer":
+                Training.objects.filter(customers__pk=pk).update(member=cast.ann)
+            else:
+                PromotionNote.objects.filter(member=cast.ann).delete()  # one for each person
+                GROWN[label].objects.filter(pk=pk).update(member=cast.ann)
+    if label == "incentives.Report":  # what was made is never changed
+        with tenant_scope(cast.tenant):
+            made: int = Report.objects.create(
+                kind="weekly", start=DAY, member=member, as_of=DAY, policy_version=1, facts=report_facts()
+            ).pk
+        return made
     return pk
 
 

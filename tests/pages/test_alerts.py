@@ -206,7 +206,7 @@ def test_it_counts_on_the_bell_marks_read_and_keeps_how_one_wishes_to_hear(
     assert "All read" in text(ann.get("/acme/notices/"))
 
     form = ann.get("/acme/notices/wishes/").content.decode()
-    said = dict.fromkeys(re.findall(r'name="(mail_[^"]+)"', form), "daily")
+    said = dict.fromkeys(re.findall(r'name="(mail_[^"]+)"', form), "at_once")
     ann.post("/acme/notices/wishes/", said | {"mail_alert_severe": "never"})
     with tenant_scope(cast.tenant):
         wishes = {wish.kind: (wish.mail, wish.chat) for wish in NoticeWish.objects.all()}

@@ -87,7 +87,7 @@ def test_has_a_tab_for_each_section_and_opens_the_one_that_is_asked_for(lea):
     page = text(lea.get(URL))
     assert re.findall(r'name="to" value="(\w+)"', page) == [
         "tiers", "health", "forecast", "cadence", "calendar", "contact", "surveys", "care", "risk", "crisis",
-        "complaints", "win_back", "value", "cross_sell", "kpis", "programme", "rewards",
+        "complaints", "win_back", "value", "cross_sell", "kpis", "programme", "rewards", "awards", "growth", "reports",
     ]  # fmt: skip
     assert value(page, "tiers.gold_money_best") == "15"
     assert value(text(lea.get(URL, {"section": "risk"})), "risk.silence_days") == "60"

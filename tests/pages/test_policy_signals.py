@@ -10,10 +10,13 @@ import re
 
 import pytest
 
+from customers.models import Customer
 from dashboards.dry_run_signals import replay_signals
 from tenants.context import tenant_scope
+from tenants.models import Member
 from tenants.policies import active_policy, complete_document
 from tenants.rules.documents import put
+from tests.api.conftest import Caller, faults
 from tests.pages.conftest import text
 
 pytestmark = pytest.mark.django_db
@@ -103,3 +106,45 @@ def test_stands_beside_the_fields_of_risk_and_goes_along_with_the_draft(cast, fi
     lea.post("/acme/policy/", {"set": json.dumps({"risk.unanswered_contacts": 9})})
     assert "health looks at no more of the last contacts" in words(lea.get("/acme/policy/", {"section": "risk"}))
     assert lea.get(URL).status_code == 302, "a draft with faults is not tried out"
+
+
+def test_says_the_same_over_the_api_and_names_the_customers_of_one_signal(cast, firm):
+    lea = Caller(cast.token(cast.lea))
+    patch = {"patch": {"risk": {"silence_days": 70}}}
+    answer = lea.post("policy/dry-run/signals", patch | {"hits_of": "order_silence"})
+    assert answer.status_code == 200, answer.content
+    found = answer.json()
+    with tenant_scope(cast.tenant):
+        document = put(complete_document(active_policy()), ("risk", "silence_days"), 70)
+        replay = replay_signals(document)
+    whole = (replay.customers, replay.everybody, replay.ordered, replay.lapsed, replay.found, replay.horizon_days)
+    assert tuple(found[n] for n in ("customers", "everybody", "ordered", "lapsed", "found", "horizon_days")) == whole
+    assert (found["version"], found["first"], found["last"]) == (1, str(replay.first), str(replay.last))
+    told = {
+        row["signal"]: (row["known"], row["before"], row["before_lapsed"], row["after"], row["after_lapsed"])
+        for row in found["signals"]
+    }
+    assert told == {
+        row.signal: (row.known, row.before, row.before_lapsed, row.after, row.after_lapsed) for row in replay.rows
+    }
+    assert told["order_silence"][1:3] == (3, 2), "under the version in force"
+    silences = replay.hits.filter(signal="order_silence").select("customer_id", "on", "lapsed").rows()
+    assert [tuple(hit.values()) for hit in found["hits"]] == [(str(pk), str(on), lapsed) for pk, on, lapsed in silences]
+    with tenant_scope(cast.tenant):
+        Member.objects.filter(pk=cast.eve.pk).update(team=None)
+        hidden = str(silences[0][0])
+        Customer.objects.filter(pk=hidden).update(owner_a=cast.eve, owner_b=None)
+    less = lea.post("policy/dry-run/signals", patch | {"hits_of": "order_silence"}).json()
+    assert less["signals"] == found["signals"], "the policy is the whole firm's"
+    assert less["hits"] == [hit for hit in found["hits"] if hit["customer"] != hidden], "customers are as one sees them"
+    forecast = next(row for row in found["signals"] if row["signal"] == "lapse_forecast")
+    assert (forecast["is_replayed"], forecast["no_data"][:9]) == (False, "Forecasts")
+    assert lea.post("policy/dry-run/signals", patch).json()["hits"] is None
+    for body, wrong in (
+        (patch | {"hits_of": "moon"}, "#/hits_of"), ({"patch": {"risk": {"silence_days": 0}}}, "#/patch/risk/silence_days"),
+        ({"hits_of": "leaving"}, "#"),
+    ):  # fmt: skip
+        assert wrong in faults(lea.post("policy/dry-run/signals", body)), body
+    assert Caller(cast.token(cast.ann)).post("policy/dry-run/signals", patch).status_code == 403
+    with tenant_scope(cast.tenant):
+        assert active_policy().number == 1

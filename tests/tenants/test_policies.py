@@ -45,6 +45,7 @@ OURS = {
     "kind_twice", "time_with_zone", "unknown_country", "region_without_country", "unknown_region", "closes_before",
     "off_and_on", "all_kept", "silence_never_seen", "tier_not_of_scheme", "solved_first", "solution_first",
     "weights_not_a_whole", "steps_not_rising", "promise_first", "solve_first",
+    "each_over_mean",
 }  # fmt: skip
 
 
