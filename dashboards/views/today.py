@@ -573,7 +573,9 @@ class Snooze(PickedForm):
         severe = [row.customer.name for row in self.picked_rows() if row.level == FollowUp.Level.SEVERE]
         tomorrow = self.today + dt.timedelta(days=1)
         monday = self.today + dt.timedelta(days=8 - self.today.isoweekday())
-        return super().ask(form, severe=severe, days={tomorrow: _("Tomorrow"), monday: pgettext("put off until", "Monday")})
+        return super().ask(
+            form, severe=severe, days={tomorrow: _("Tomorrow"), monday: pgettext("put off until", "Monday")}
+        )
 
     def save(self, form: SnoozeForm) -> HttpResponse:
         until, reason = form.cleaned_data["until"], form.cleaned_data["reason"]
