@@ -1,10 +1,11 @@
-"""Migration operations: the tenant's wall around a table, and a table in partitions of a year."""
+"""For migrations: the tenant's wall around a table, a table in partitions of a year, and many operations at once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.db import models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations import Migration
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
@@ -52,6 +53,9 @@ class TenantWall(Operation):
     ) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
         table, quote = model._meta.db_table, schema_editor.quote_name
+        # CreateModel puts a table's indexes off to the migration's end: which there are has to be known below.
+        while schema_editor.deferred_sql:
+            schema_editor.execute(schema_editor.deferred_sql.pop(0), None)
         for field in _tenant_foreign_keys(model):
             target = field.remote_field.model._meta.db_table
             _ensure(schema_editor, target, f"{target}_tenant_id_id_uniq", "UNIQUE (tenant_id, id)")
@@ -91,6 +95,31 @@ class TenantWall(Operation):
         for field in _tenant_foreign_keys(model):
             constraint = _name(schema_editor, table, field.column, "_wall_fk")
             schema_editor.execute(f"ALTER TABLE {quote(table)} DROP CONSTRAINT IF EXISTS {quote(constraint)}")
+
+
+class RenderedOnce(Migration):
+    """A migration whose operations know two states only: as it was before all of them, and as it is after them.
+
+    Between any two operations Django makes the classes of all related models anew, and ours are all related through
+    their tenant: most of a newcomer's first start went there. Here they are made once in a migration. So no operation
+    may rest upon what another one of the same migration has made: a new model's indexes, constraints and columns are
+    said in its CreateModel.
+    """
+
+    def apply(
+        self,
+        project_state: ProjectState,
+        schema_editor: BaseDatabaseSchemaEditor,
+        collect_sql: bool = False,  # noqa: FBT001
+    ) -> ProjectState:
+        if collect_sql:  # `sqlmigrate` wants each operation's own lines
+            return super().apply(project_state, schema_editor, collect_sql)
+        before = project_state.clone()
+        project_state.__dict__.pop("apps", None)  # what is not rendered need not be rendered again
+        after = self.mutate_state(project_state, preserve=False)
+        for operation in self.operations:
+            operation.database_forwards(self.app_label, schema_editor, before, after)
+        return after
 
 
 class PartitionByYear(Operation):

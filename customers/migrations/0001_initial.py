@@ -72,6 +72,10 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "search_name", "id"], name="customer_by_name"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="customer_by_update"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -143,6 +147,18 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "updated_at", "id"], name="contact_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("source"),
+                        models.F("external_id"),
+                        condition=models.Q(("external_id", ""), _negated=True),
+                        name="contact_external_id_uniq",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -189,6 +205,9 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "month"], name="activity_by_month"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -222,6 +241,11 @@ class Migration(migrations.Migration):
                 "ordering": ["source", "value"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("source"), models.F("value"), name="external_id_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -303,6 +327,9 @@ class Migration(migrations.Migration):
                 "ordering": ["-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "-id"], name="import_newest"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -409,6 +436,19 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "customer", "-at"], name="interaction_of_customer"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="interaction_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("source"),
+                        models.F("external_id"),
+                        condition=models.Q(("external_id", ""), _negated=True),
+                        name="interaction_external_id_uniq",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -470,6 +510,16 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "customer", "-placed_on", "-id"], name="order_of_customer"),
+                    models.Index(fields=["tenant", "placed_on"], name="order_by_day"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="order_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("source"), models.F("external_id"), name="order_external_id_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -532,6 +582,18 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "customer", "-opened_at"], name="complaint_of_customer"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("source"),
+                        models.F("external_id"),
+                        condition=models.Q(("external_id", ""), _negated=True),
+                        name="complaint_external_id_uniq",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -558,6 +620,14 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "updated_at", "id"], name="product_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("source"), models.F("external_id"), name="product_external_id_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -603,6 +673,11 @@ class Migration(migrations.Migration):
                 "ordering": ["position"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("order"), models.F("position"), name="order_line_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -625,6 +700,9 @@ class Migration(migrations.Migration):
                 "ordering": ["name"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("name"), name="tag_name_uniq"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -663,6 +741,11 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("customer"), models.F("tag"), name="customer_tag_uniq"
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -712,118 +795,6 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="contact",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="contact_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="contact",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("source"),
-                models.F("external_id"),
-                condition=models.Q(("external_id", ""), _negated=True),
-                name="contact_external_id_uniq",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="activity",
-            index=models.Index(fields=["tenant", "month"], name="activity_by_month"),
-        ),
-        migrations.AddConstraint(
-            model_name="externalid",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("source"), models.F("value"), name="external_id_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="import",
-            index=models.Index(fields=["tenant", "-id"], name="import_newest"),
-        ),
-        migrations.AddIndex(
-            model_name="interaction",
-            index=models.Index(fields=["tenant", "customer", "-at"], name="interaction_of_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="interaction",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="interaction_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="interaction",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("source"),
-                models.F("external_id"),
-                condition=models.Q(("external_id", ""), _negated=True),
-                name="interaction_external_id_uniq",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="order",
-            index=models.Index(fields=["tenant", "customer", "-placed_on", "-id"], name="order_of_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="order",
-            index=models.Index(fields=["tenant", "placed_on"], name="order_by_day"),
-        ),
-        migrations.AddIndex(
-            model_name="order",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="order_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="order",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("source"), models.F("external_id"), name="order_external_id_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="complaint",
-            index=models.Index(fields=["tenant", "customer", "-opened_at"], name="complaint_of_customer"),
-        ),
-        migrations.AddConstraint(
-            model_name="complaint",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("source"),
-                models.F("external_id"),
-                condition=models.Q(("external_id", ""), _negated=True),
-                name="complaint_external_id_uniq",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="product",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="product_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("source"), models.F("external_id"), name="product_external_id_uniq"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="orderline",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("order"), models.F("position"), name="order_line_uniq"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tag",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("name"), name="tag_name_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="customertag",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("customer"), models.F("tag"), name="customer_tag_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(fields=["tenant", "search_name", "id"], name="customer_by_name"),
-        ),
-        migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="customer_by_update"),
         ),
         TenantWall("Tag"),
         TenantWall("Customer"),

@@ -5,10 +5,10 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0001_initial"),
         ("tenants", "0002_value"),

@@ -3,8 +3,10 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from tenants.migrations_ops import RenderedOnce
 
-class Migration(migrations.Migration):
+
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0003_health"),
         ("tenants", "0002_value"),

@@ -2,8 +2,10 @@
 
 from django.db import migrations, models
 
+from tenants.migrations_ops import RenderedOnce
 
-class Migration(migrations.Migration):
+
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0004_imports"),
         ("tenants", "0004_parts"),

@@ -5,9 +5,10 @@ from django.db import migrations, models
 
 import tenants.base
 import tenants.migrations_ops
+from tenants.migrations_ops import RenderedOnce
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0007_payments"),
         ("tenants", "0004_parts"),

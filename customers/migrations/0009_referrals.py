@@ -2,10 +2,10 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0008_complaints"),
         ("tenants", "0004_parts"),

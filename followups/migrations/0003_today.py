@@ -2,8 +2,10 @@ import django.db.models.expressions
 import django.db.models.functions.comparison
 from django.db import migrations, models
 
+from tenants.migrations_ops import RenderedOnce
 
-class Migration(migrations.Migration):
+
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0006_search"),
         ("followups", "0002_lists"),

@@ -1,6 +1,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from tenants.migrations_ops import RenderedOnce
+
 _KEEP = """
 CREATE FUNCTION public.follow_up_takes_owners() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
 BEGIN
@@ -45,7 +47,7 @@ def _copied_owner() -> models.Field:
     )
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0006_search"),
         ("followups", "0003_today"),

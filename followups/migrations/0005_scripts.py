@@ -2,10 +2,10 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0006_search"),
         ("followups", "0004_owners"),
@@ -79,6 +79,12 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "updated_at", "id"], name="script_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("code"), name="script_code_uniq"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -116,6 +122,11 @@ class Migration(migrations.Migration):
                 "ordering": ["letter"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("script"), models.F("letter"), name="script_variant_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -221,29 +232,13 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "variant", "at"], name="script_use_by_variant"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("interaction"), name="script_use_once"),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="script",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="script_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="script",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("code"), name="script_code_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="scriptvariant",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("script"), models.F("letter"), name="script_variant_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="scriptuse",
-            index=models.Index(fields=["tenant", "variant", "at"], name="script_use_by_variant"),
-        ),
-        migrations.AddConstraint(
-            model_name="scriptuse",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("interaction"), name="script_use_once"),
         ),
         TenantWall("Script"),
         TenantWall("ScriptVariant"),

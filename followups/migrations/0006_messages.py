@@ -4,10 +4,10 @@ from django.db import migrations, models
 
 import tenants.base
 import tenants.models
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0006_search"),
         ("followups", "0005_scripts"),
@@ -173,6 +173,42 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "created_at", "id"], name="message_by_time"),
+                    models.Index(
+                        condition=models.Q(("status__in", ("queued", "held"))),
+                        fields=["tenant", "due_at", "id"],
+                        name="message_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("status", "sending")),
+                        fields=["tenant", "lease_until"],
+                        name="message_leased",
+                    ),
+                    models.Index(
+                        condition=models.Q(("counts_at__isnull", False)),
+                        fields=["tenant", "contact", "counts_at"],
+                        name="message_counts",
+                    ),
+                    models.Index(fields=["tenant", "customer", "-id"], name="message_of_customer"),
+                    models.Index(fields=["tenant", "status", "-id"], name="message_by_status"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="message_by_update"),
+                    models.Index(
+                        condition=models.Q(("provider_id", ""), _negated=True),
+                        fields=["tenant", "provider_id"],
+                        name="message_of_provider",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("origin"),
+                        models.F("period"),
+                        models.F("contact"),
+                        models.F("channel"),
+                        name="message_uniq",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -409,68 +445,10 @@ class Migration(migrations.Migration):
                         models.F("tenant"), models.F("contact"), models.F("channel"), name="opt_out_uniq"
                     )
                 ],
+                "indexes": [
+                    models.Index(fields=["tenant", "updated_at", "id"], name="opt_out_by_update"),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(fields=["tenant", "created_at", "id"], name="message_by_time"),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(
-                condition=models.Q(("status__in", ("queued", "held"))),
-                fields=["tenant", "due_at", "id"],
-                name="message_due",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(
-                condition=models.Q(("status", "sending")), fields=["tenant", "lease_until"], name="message_leased"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(
-                condition=models.Q(("counts_at__isnull", False)),
-                fields=["tenant", "contact", "counts_at"],
-                name="message_counts",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(fields=["tenant", "customer", "-id"], name="message_of_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(fields=["tenant", "status", "-id"], name="message_by_status"),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="message_by_update"),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(
-                condition=models.Q(("provider_id", ""), _negated=True),
-                fields=["tenant", "provider_id"],
-                name="message_of_provider",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="message",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("origin"),
-                models.F("period"),
-                models.F("contact"),
-                models.F("channel"),
-                name="message_uniq",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="optout",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="opt_out_by_update"),
         ),
         TenantWall("Message"),
         TenantWall("OptOut"),

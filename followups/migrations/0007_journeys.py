@@ -3,10 +3,10 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0006_search"),
         ("followups", "0006_messages"),
@@ -58,6 +58,12 @@ class Migration(migrations.Migration):
                 "ordering": ["priority", "code"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "updated_at", "id"], name="journey_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("code"), name="journey_code_uniq"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -178,6 +184,31 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=["tenant", "next_at"],
+                        name="enrolment_due",
+                    ),
+                    models.Index(fields=["tenant", "customer", "-entered_at"], name="enrolment_of_customer"),
+                    models.Index(fields=["tenant", "journey", "status", "-entered_at"], name="enrolment_of_journey"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="enrolment_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("journey"),
+                        models.F("customer"),
+                        models.F("event"),
+                        name="enrolment_once",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("customer"),
+                        condition=models.Q(("status", "active")),
+                        name="enrolment_one_speaks",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -260,6 +291,11 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("enrolment"), models.F("code"), name="journey_step_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -355,53 +391,6 @@ class Migration(migrations.Migration):
                 "base_manager_name": "objects",
                 "constraints": [models.UniqueConstraint(models.F("tenant"), models.F("duty"), name="duty_uniq")],
             },
-        ),
-        migrations.AddIndex(
-            model_name="journey",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="journey_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="journey",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("code"), name="journey_code_uniq"),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(
-                condition=models.Q(("ended_at__isnull", True)), fields=["tenant", "next_at"], name="enrolment_due"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(fields=["tenant", "customer", "-entered_at"], name="enrolment_of_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(fields=["tenant", "journey", "status", "-entered_at"], name="enrolment_of_journey"),
-        ),
-        migrations.AddIndex(
-            model_name="enrolment",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="enrolment_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="enrolment",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("journey"), models.F("customer"), models.F("event"), name="enrolment_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="enrolment",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("customer"),
-                condition=models.Q(("status", "active")),
-                name="enrolment_one_speaks",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="journeystep",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("enrolment"), models.F("code"), name="journey_step_once"
-            ),
         ),
         TenantWall("Journey"),
         TenantWall("Announcement"),

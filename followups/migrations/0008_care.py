@@ -2,10 +2,10 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0006_search"),
         ("followups", "0007_journeys"),
@@ -77,6 +77,10 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "customer"], name="care_day_of_customer"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="care_day_by_update"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -135,19 +139,10 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("contact"), name="care_wishes_uniq"),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="careday",
-            index=models.Index(fields=["tenant", "customer"], name="care_day_of_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="careday",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="care_day_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="carewishes",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("contact"), name="care_wishes_uniq"),
         ),
         TenantWall("CareWishes"),
         TenantWall("CareDay"),

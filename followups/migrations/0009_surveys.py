@@ -3,10 +3,10 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [("customers", "0006_search"), ("followups", "0008_care"), ("tenants", "0004_parts")]
 
     operations = [
@@ -157,6 +157,25 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "-asked_at", "-id"], name="survey_by_time"),
+                    models.Index(
+                        condition=models.Q(("answered_at__isnull", True)),
+                        fields=["tenant", "expires_at"],
+                        name="survey_waiting",
+                    ),
+                    models.Index(fields=["tenant", "customer", "-asked_at"], name="survey_of_customer"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="survey_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("contact"),
+                        models.F("kind"),
+                        models.F("period"),
+                        name="survey_uniq",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -253,6 +272,18 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "opened_at"], name="survey_loop_by_time"),
+                    models.Index(
+                        condition=models.Q(("verified_by__isnull", True)),
+                        fields=["tenant", "customer"],
+                        name="survey_loop_open",
+                    ),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="survey_loop_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("response"), name="survey_loop_uniq"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -324,59 +355,12 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("response"), models.F("code"), name="survey_reason_uniq"
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="survey",
-            index=models.Index(fields=["tenant", "-asked_at", "-id"], name="survey_by_time"),
-        ),
-        migrations.AddIndex(
-            model_name="survey",
-            index=models.Index(
-                condition=models.Q(("answered_at__isnull", True)),
-                fields=["tenant", "expires_at"],
-                name="survey_waiting",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="survey",
-            index=models.Index(fields=["tenant", "customer", "-asked_at"], name="survey_of_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="survey",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="survey_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="survey",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("contact"), models.F("kind"), models.F("period"), name="survey_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="surveyloop",
-            index=models.Index(fields=["tenant", "opened_at"], name="survey_loop_by_time"),
-        ),
-        migrations.AddIndex(
-            model_name="surveyloop",
-            index=models.Index(
-                condition=models.Q(("verified_by__isnull", True)),
-                fields=["tenant", "customer"],
-                name="survey_loop_open",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="surveyloop",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="survey_loop_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="surveyloop",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("response"), name="survey_loop_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="surveyreason",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("response"), models.F("code"), name="survey_reason_uniq"
-            ),
         ),
         TenantWall("Survey"),
         TenantWall("SurveyReason"),

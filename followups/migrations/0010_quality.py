@@ -4,10 +4,10 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [("customers", "0006_search"), ("followups", "0009_surveys"), ("tenants", "0004_parts")]
 
     operations = [

@@ -2,10 +2,10 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("followups", "0010_quality"),
         ("tenants", "0004_parts"),
@@ -61,6 +61,28 @@ class Migration(migrations.Migration):
                 "ordering": ["-first", "-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "member", "first"], name="absence_of_member"),
+                    models.Index(
+                        condition=models.Q(("settled_at__isnull", True)),
+                        fields=["tenant", "first"],
+                        name="absence_open",
+                    ),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="absence_by_update"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("last__gte", models.F("first"))), name="absence_has_days"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("covered_by__isnull", True),
+                            models.Q(("covered_by", models.F("member")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="absence_covered_by_another",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -113,44 +135,12 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("absence"), models.F("follow_up"), name="cover_move_uniq"
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="absence",
-            index=models.Index(fields=["tenant", "member", "first"], name="absence_of_member"),
-        ),
-        migrations.AddIndex(
-            model_name="absence",
-            index=models.Index(
-                condition=models.Q(("settled_at__isnull", True)), fields=["tenant", "first"], name="absence_open"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="absence",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="absence_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="absence",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("last__gte", models.F("first"))), name="absence_has_days"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="absence",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("covered_by__isnull", True),
-                    models.Q(("covered_by", models.F("member")), _negated=True),
-                    _connector="OR",
-                ),
-                name="absence_covered_by_another",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="covermove",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("absence"), models.F("follow_up"), name="cover_move_uniq"
-            ),
         ),
         TenantWall("Absence"),
         TenantWall("CoverMove"),

@@ -2,10 +2,10 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("followups", "0011_cover"),
         ("tenants", "0004_parts"),
@@ -72,6 +72,14 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status__in", ["open", "undoing"])),
+                        fields=["tenant", "id"],
+                        name="bulk_at_work",
+                    ),
+                    models.Index(fields=["tenant", "member", "-id"], name="bulk_of_member"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -128,6 +136,14 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "bulk", "state", "id"], name="bulk_item_by_state"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("bulk"), models.F("follow_up"), name="bulk_item_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -163,6 +179,14 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("member"),
+                        condition=models.Q(("revoked_at__isnull", True)),
+                        name="calendar_feed_one_a_member",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -196,40 +220,10 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("member"), name="desk_of_member"),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="bulk",
-            index=models.Index(
-                condition=models.Q(("status__in", ["open", "undoing"])), fields=["tenant", "id"], name="bulk_at_work"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="bulk",
-            index=models.Index(fields=["tenant", "member", "-id"], name="bulk_of_member"),
-        ),
-        migrations.AddIndex(
-            model_name="bulkitem",
-            index=models.Index(fields=["tenant", "bulk", "state", "id"], name="bulk_item_by_state"),
-        ),
-        migrations.AddConstraint(
-            model_name="bulkitem",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("bulk"), models.F("follow_up"), name="bulk_item_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="calendarfeed",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("member"),
-                condition=models.Q(("revoked_at__isnull", True)),
-                name="calendar_feed_one_a_member",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="desk",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("member"), name="desk_of_member"),
         ),
         TenantWall("Bulk"),
         TenantWall("BulkItem"),

@@ -2,10 +2,10 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("followups", "0012_queue"),
         ("tenants", "0004_parts"),
@@ -48,6 +48,18 @@ class Migration(migrations.Migration):
                 "ordering": ["-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "member", "-id"], name="notice_of_member"),
+                    models.Index(
+                        condition=models.Q(("read_at__isnull", True)), fields=["tenant", "member"], name="notice_unread"
+                    ),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="notice_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("member"), models.F("key"), name="notice_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -84,6 +96,9 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("member"), name="notice_chat_of_member"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -149,6 +164,23 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "queued")),
+                        fields=["tenant", "due_at", "id"],
+                        name="notice_delivery_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("status", "sending")),
+                        fields=["tenant", "lease_until"],
+                        name="notice_delivery_leased",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("notice"), models.F("way"), name="notice_delivery_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -190,57 +222,12 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("member"), models.F("kind"), name="notice_wish_uniq"
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="notice",
-            index=models.Index(fields=["tenant", "member", "-id"], name="notice_of_member"),
-        ),
-        migrations.AddIndex(
-            model_name="notice",
-            index=models.Index(
-                condition=models.Q(("read_at__isnull", True)), fields=["tenant", "member"], name="notice_unread"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="notice",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="notice_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="notice",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("member"), models.F("key"), name="notice_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="noticechat",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("member"), name="notice_chat_of_member"),
-        ),
-        migrations.AddIndex(
-            model_name="noticedelivery",
-            index=models.Index(
-                condition=models.Q(("status", "queued")), fields=["tenant", "due_at", "id"], name="notice_delivery_due"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="noticedelivery",
-            index=models.Index(
-                condition=models.Q(("status", "sending")),
-                fields=["tenant", "lease_until"],
-                name="notice_delivery_leased",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="noticedelivery",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("notice"), models.F("way"), name="notice_delivery_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="noticewish",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("member"), models.F("kind"), name="notice_wish_uniq"
-            ),
         ),
         TenantWall("Notice"),
         TenantWall("NoticeDelivery"),

@@ -5,10 +5,10 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0003_health"),
         ("health", "0001_initial"),
@@ -37,11 +37,36 @@ class Migration(migrations.Migration):
                 ("policy_version", models.IntegerField()),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "member",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.member",
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "-id"], name="back_test_newest"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -51,11 +76,36 @@ class Migration(migrations.Migration):
                 ("cut_off", models.DateField()),
                 ("is_done", models.BooleanField(default=False)),
                 ("result", models.JSONField(default=dict)),
+                (
+                    "back_test",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cut_offs",
+                        to="health.backtest",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["cut_off"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("back_test"), models.F("cut_off"), name="back_test_cut_off_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -72,10 +122,41 @@ class Migration(migrations.Migration):
                 ),
                 ("customers", models.IntegerField()),
                 ("net", tenants.base.MoneyField()),
+                (
+                    "owner",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.member",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("on"),
+                        models.F("owner"),
+                        models.F("band"),
+                        name="health_count_uniq",
+                        nulls_distinct=False,
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -89,10 +170,23 @@ class Migration(migrations.Migration):
                 ("reason", models.CharField(blank=True, max_length=40)),
                 ("policy_version", models.IntegerField()),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("as_of"), name="lapse_fit_uniq"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -131,10 +225,45 @@ class Migration(migrations.Migration):
                 ("note", models.CharField(blank=True, max_length=300, verbose_name="in own words")),
                 ("at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("withdrawn_at", models.DateTimeField(null=True)),
+                (
+                    "customer",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pulses",
+                        to="customers.customer",
+                        verbose_name="customer",
+                    ),
+                ),
+                (
+                    "member",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.member",
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "customer", "-at"], name="pulse_of_customer"),
+                ],
             },
         ),
         migrations.AddField(
@@ -338,164 +467,16 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        models.F("tenant"),
+                        models.OrderBy(models.F("money_at_risk"), descending=True, nulls_last=True),
+                        models.F("customer"),
+                        name="lapse_by_money",
+                    ),
+                    models.Index(fields=["tenant", "is_warned", "customer"], name="lapse_warned"),
+                ],
             },
-        ),
-        migrations.AddField(
-            model_name="backtest",
-            name="member",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.member",
-                verbose_name="by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="backtest",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.tenant",
-            ),
-        ),
-        migrations.AddField(
-            model_name="backtestcutoff",
-            name="back_test",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="cut_offs",
-                to="health.backtest",
-            ),
-        ),
-        migrations.AddField(
-            model_name="backtestcutoff",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.tenant",
-            ),
-        ),
-        migrations.AddField(
-            model_name="healthcount",
-            name="owner",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="+",
-                to="tenants.member",
-            ),
-        ),
-        migrations.AddField(
-            model_name="healthcount",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.tenant",
-            ),
-        ),
-        migrations.AddField(
-            model_name="lapsefit",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.tenant",
-            ),
-        ),
-        migrations.AddField(
-            model_name="pulse",
-            name="customer",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="pulses",
-                to="customers.customer",
-                verbose_name="customer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="pulse",
-            name="member",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.member",
-                verbose_name="by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="pulse",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.tenant",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="backtest",
-            index=models.Index(fields=["tenant", "-id"], name="back_test_newest"),
-        ),
-        migrations.AddConstraint(
-            model_name="backtestcutoff",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("back_test"), models.F("cut_off"), name="back_test_cut_off_uniq"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="healthcount",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("on"),
-                models.F("owner"),
-                models.F("band"),
-                name="health_count_uniq",
-                nulls_distinct=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="lapsefit",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("as_of"), name="lapse_fit_uniq"),
-        ),
-        migrations.AddIndex(
-            model_name="lapseforecast",
-            index=models.Index(
-                models.F("tenant"),
-                models.OrderBy(models.F("money_at_risk"), descending=True, nulls_last=True),
-                models.F("customer"),
-                name="lapse_by_money",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="lapseforecast",
-            index=models.Index(fields=["tenant", "is_warned", "customer"], name="lapse_warned"),
-        ),
-        migrations.AddIndex(
-            model_name="pulse",
-            index=models.Index(fields=["tenant", "customer", "-at"], name="pulse_of_customer"),
         ),
         TenantWall("HealthCount"),
         TenantWall("Pulse"),

@@ -3,8 +3,10 @@
 import django.db.models.expressions
 from django.db import migrations, models
 
+from tenants.migrations_ops import RenderedOnce
 
-class Migration(migrations.Migration):
+
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0006_search"),
         ("health", "0004_forecast_facts"),

@@ -6,7 +6,7 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 # Whoever writes an owner or a team, by hand or by the thousand, cannot forget it. The day is the firm's local one.
 KEEP = """
@@ -63,7 +63,7 @@ ORDER BY e.id;
 """
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     initial = True
 
     dependencies: ClassVar[list[Any]] = [
@@ -154,6 +154,11 @@ class Migration(migrations.Migration):
                 "ordering": ["-start", "span"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("span"), models.F("start"), name="kpi_closing_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -213,6 +218,9 @@ class Migration(migrations.Migration):
                 "ordering": ["-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "closing", "kpi"], name="kpi_correction_of"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -265,6 +273,18 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("span"),
+                        models.F("start"),
+                        models.F("kpi"),
+                        models.F("member"),
+                        models.F("team"),
+                        name="kpi_count_uniq",
+                        nulls_distinct=False,
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -294,6 +314,11 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("span"), models.F("start"), name="kpi_counted_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -349,6 +374,17 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("closing"),
+                        models.F("kpi"),
+                        models.F("member"),
+                        models.F("team"),
+                        name="kpi_frozen_uniq",
+                        nulls_distinct=False,
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -415,6 +451,20 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "-from_on", "-id"], name="kpi_target_by_day"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("target__gt", 0)), name="kpi_target_above_nothing"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("member__isnull", False), ("team__isnull", True)),
+                            models.Q(("member__isnull", True), ("team__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="kpi_target_of_one",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -467,6 +517,9 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "member", "-from_on", "-id"], name="job_of_member"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -520,6 +573,9 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "on", "customer"], name="owner_change_by_day"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -573,79 +629,10 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "on", "member"], name="team_change_by_day"),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="kpiclosing",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("span"), models.F("start"), name="kpi_closing_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="kpicorrection",
-            index=models.Index(fields=["tenant", "closing", "kpi"], name="kpi_correction_of"),
-        ),
-        migrations.AddConstraint(
-            model_name="kpicount",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("span"),
-                models.F("start"),
-                models.F("kpi"),
-                models.F("member"),
-                models.F("team"),
-                name="kpi_count_uniq",
-                nulls_distinct=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kpicounted",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("span"), models.F("start"), name="kpi_counted_uniq"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kpifrozen",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("closing"),
-                models.F("kpi"),
-                models.F("member"),
-                models.F("team"),
-                name="kpi_frozen_uniq",
-                nulls_distinct=False,
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="kpitarget",
-            index=models.Index(fields=["tenant", "-from_on", "-id"], name="kpi_target_by_day"),
-        ),
-        migrations.AddConstraint(
-            model_name="kpitarget",
-            constraint=models.CheckConstraint(condition=models.Q(("target__gt", 0)), name="kpi_target_above_nothing"),
-        ),
-        migrations.AddConstraint(
-            model_name="kpitarget",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("member__isnull", False), ("team__isnull", True)),
-                    models.Q(("member__isnull", True), ("team__isnull", False)),
-                    _connector="OR",
-                ),
-                name="kpi_target_of_one",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="memberjob",
-            index=models.Index(fields=["tenant", "member", "-from_on", "-id"], name="job_of_member"),
-        ),
-        migrations.AddIndex(
-            model_name="ownerchange",
-            index=models.Index(fields=["tenant", "on", "customer"], name="owner_change_by_day"),
-        ),
-        migrations.AddIndex(
-            model_name="teamchange",
-            index=models.Index(fields=["tenant", "on", "member"], name="team_change_by_day"),
         ),
         TenantWall("OwnerChange"),
         TenantWall("TeamChange"),

@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 # The wall's own role would see no row when a scope has ended before the transaction does: these look as the owner, and
 # name the tenant themselves.
@@ -64,7 +64,7 @@ def frozen(table: str) -> migrations.RunSQL:
     )
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("incentives", "0001_kpis"),
         ("customers", "0009_referrals"),
@@ -133,92 +133,78 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("tenant", "kind", "member", "customer"),
+                        name="ledger_account_uniq",
+                        nulls_distinct=False,
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("customer__isnull", True),
+                                ("kind__in", ["staff_pending", "staff_payable"]),
+                                ("member__isnull", False),
+                            ),
+                            models.Q(
+                                ("customer__isnull", False),
+                                ("kind__in", ["points_pending", "points"]),
+                                ("member__isnull", True),
+                            ),
+                            models.Q(
+                                ("customer__isnull", True),
+                                ("member__isnull", True),
+                                models.Q(
+                                    ("kind__in", ["staff_pending", "staff_payable", "points_pending", "points"]),
+                                    _negated=True,
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="ledger_account_whose",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("commodity", "points"), ("kind__startswith", "points")),
+                            models.Q(models.Q(("kind__startswith", "points"), _negated=True), ("commodity", "money")),
+                            _connector="OR",
+                        ),
+                        name="ledger_account_commodity",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name="Dispute",
+            name="Upgrade",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("on", models.DateField(verbose_name="upgraded on")),
+                ("what", models.CharField(max_length=200, verbose_name="what was upgraded")),
+                ("withdrawn_at", models.DateTimeField(blank=True, null=True, verbose_name="withdrawn")),
                 (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("open", "open"),
-                            ("accepted", "corrected"),
-                            ("rejected", "stays as it is"),
-                            ("withdrawn", "withdrawn"),
-                        ],
-                        default="open",
-                        max_length=10,
-                        verbose_name="status",
-                    ),
+                    "withdrawn_why",
+                    models.CharField(blank=True, default="", max_length=200, verbose_name="why it was withdrawn"),
                 ),
-                ("opened_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="opened")),
-                ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="closed")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 (
-                    "closed_by",
+                    "customer",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="upgrades",
+                        to="customers.customer",
+                        verbose_name="customer",
+                    ),
+                ),
+                (
+                    "noted_by",
                     tenants.base.TenantForeignKey(
                         blank=True,
                         db_constraint=False,
                         db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.member",
-                    ),
-                ),
-                (
-                    "opened_by",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.member",
-                        verbose_name="opened by",
-                    ),
-                ),
-                (
-                    "tenant",
-                    models.ForeignKey(
-                        db_index=False,
                         editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.tenant",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["-opened_at", "-pk"],
-                "abstract": False,
-                "base_manager_name": "objects",
-            },
-        ),
-        migrations.CreateModel(
-            name="DisputeMessage",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("text", models.TextField(verbose_name="text")),
-                ("key", models.CharField(max_length=40)),
-                (
-                    "dispute",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="messages",
-                        to="incentives.dispute",
-                    ),
-                ),
-                (
-                    "member",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -237,156 +223,12 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "ordering": ["at", "pk"],
                 "abstract": False,
                 "base_manager_name": "objects",
-            },
-        ),
-        migrations.CreateModel(
-            name="Entry",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("accrual", "Earned"),
-                            ("adjustment", "Changed by the facts"),
-                            ("correction", "Corrected"),
-                            ("approval", "Approved"),
-                            ("payout", "Paid out"),
-                            ("redemption", "Redeemed"),
-                        ],
-                        max_length=12,
-                        verbose_name="kind",
-                    ),
-                ),
-                ("key", models.CharField(max_length=80)),
-                ("at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="posted")),
-                ("on", models.DateField(verbose_name="on")),
-                ("line_count", models.PositiveIntegerField()),
-                ("facts", models.JSONField(default=dict)),
-                (
-                    "member",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.member",
-                        verbose_name="by",
-                    ),
-                ),
-                (
-                    "tenant",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.tenant",
-                    ),
-                ),
-            ],
-            options={
-                "abstract": False,
-                "base_manager_name": "objects",
-            },
-        ),
-        migrations.CreateModel(
-            name="Payout",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("number", models.PositiveIntegerField(verbose_name="number")),
-                ("on", models.DateField(verbose_name="on")),
-                ("at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("total", tenants.base.MoneyField(verbose_name="total")),
-                ("people", models.PositiveIntegerField(verbose_name="people")),
-                (
-                    "made_by",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.member",
-                        verbose_name="made by",
-                    ),
-                ),
-                (
-                    "tenant",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.tenant",
-                    ),
-                ),
-            ],
-            options={
-                "abstract": False,
-                "base_manager_name": "objects",
-            },
-        ),
-        migrations.CreateModel(
-            name="PayoutItem",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "amount",
-                    tenants.base.MoneyField(
-                        validators=[django.core.validators.MinValueValidator(0)], verbose_name="amount"
-                    ),
-                ),
-                (
-                    "entry",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="incentives.entry",
-                    ),
-                ),
-                (
-                    "member",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.member",
-                        verbose_name="for",
-                    ),
-                ),
-                (
-                    "payout",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="items",
-                        to="incentives.payout",
-                    ),
-                ),
-                (
-                    "tenant",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.tenant",
-                    ),
-                ),
-            ],
-            options={
-                "abstract": False,
-                "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "-on", "-id"], name="upgrade_newest"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="upgrade_by_update"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -504,10 +346,348 @@ class Migration(migrations.Migration):
                         to="tenants.tenant",
                     ),
                 ),
+                (
+                    "upgrade",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="incentives.upgrade",
+                    ),
+                ),
             ],
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "-earned_on", "-id"], name="reward_newest"),
+                    models.Index(fields=["tenant", "member", "-earned_on", "-id"], name="reward_of_member"),
+                    models.Index(
+                        condition=models.Q(("pending__gt", 0)), fields=["tenant", "id"], name="reward_waiting"
+                    ),
+                    models.Index(
+                        condition=models.Q(("payable", 0), _negated=True), fields=["tenant", "id"], name="reward_owed"
+                    ),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="reward_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("key"), name="reward_uniq"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "entitled",
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        django.db.models.expressions.CombinedExpression(
+                                            models.F("pending"), "+", models.F("payable")
+                                        ),
+                                        "+",
+                                        models.F("paid"),
+                                    ),
+                                    "-",
+                                    models.F("correction"),
+                                ),
+                            )
+                        ),
+                        name="reward_adds_up",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("pending__gte", 0)), name="reward_pending_not_negative"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Dispute",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("open", "open"),
+                            ("accepted", "corrected"),
+                            ("rejected", "stays as it is"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        default="open",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("opened_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="opened")),
+                ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="closed")),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "closed_by",
+                    tenants.base.TenantForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.member",
+                    ),
+                ),
+                (
+                    "opened_by",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.member",
+                        verbose_name="opened by",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+                (
+                    "reward",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="disputes",
+                        to="incentives.reward",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-opened_at", "-pk"],
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("reward"),
+                        condition=models.Q(("status", "open")),
+                        name="dispute_open_uniq",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="DisputeMessage",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("text", models.TextField(verbose_name="text")),
+                ("key", models.CharField(max_length=40)),
+                (
+                    "dispute",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="incentives.dispute",
+                    ),
+                ),
+                (
+                    "member",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.member",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["at", "pk"],
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("dispute"), models.F("key"), name="dispute_message_once"
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Entry",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("accrual", "Earned"),
+                            ("adjustment", "Changed by the facts"),
+                            ("correction", "Corrected"),
+                            ("approval", "Approved"),
+                            ("payout", "Paid out"),
+                            ("redemption", "Redeemed"),
+                        ],
+                        max_length=12,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("key", models.CharField(max_length=80)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="posted")),
+                ("on", models.DateField(verbose_name="on")),
+                ("line_count", models.PositiveIntegerField()),
+                ("facts", models.JSONField(default=dict)),
+                (
+                    "member",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.member",
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "-on", "-id"], name="ledger_entry_newest"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("key"), name="ledger_entry_uniq"),
+                    models.CheckConstraint(condition=models.Q(("line_count__gte", 2)), name="ledger_entry_two_lines"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Payout",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField(verbose_name="number")),
+                ("on", models.DateField(verbose_name="on")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("total", tenants.base.MoneyField(verbose_name="total")),
+                ("people", models.PositiveIntegerField(verbose_name="people")),
+                (
+                    "made_by",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.member",
+                        verbose_name="made by",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("number"), name="payout_number_uniq"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="PayoutItem",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "amount",
+                    tenants.base.MoneyField(
+                        validators=[django.core.validators.MinValueValidator(0)], verbose_name="amount"
+                    ),
+                ),
+                (
+                    "entry",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="incentives.entry",
+                    ),
+                ),
+                (
+                    "member",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.member",
+                        verbose_name="for",
+                    ),
+                ),
+                (
+                    "payout",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="items",
+                        to="incentives.payout",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("tenant", "payout", "member"), name="payout_item_uniq", nulls_distinct=False
+                    ),
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="payout_item_above_zero"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -561,240 +741,17 @@ class Migration(migrations.Migration):
                 "ordering": ["pk"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        fields=["tenant", "account"], include=("amount", "entry"), name="ledger_line_of_account"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("amount", 0), _negated=True), name="ledger_line_not_nothing"
+                    ),
+                ],
             },
-        ),
-        migrations.AddField(
-            model_name="dispute",
-            name="reward",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="disputes",
-                to="incentives.reward",
-            ),
-        ),
-        migrations.CreateModel(
-            name="Upgrade",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("on", models.DateField(verbose_name="upgraded on")),
-                ("what", models.CharField(max_length=200, verbose_name="what was upgraded")),
-                ("withdrawn_at", models.DateTimeField(blank=True, null=True, verbose_name="withdrawn")),
-                (
-                    "withdrawn_why",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="why it was withdrawn"),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                (
-                    "customer",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="upgrades",
-                        to="customers.customer",
-                        verbose_name="customer",
-                    ),
-                ),
-                (
-                    "noted_by",
-                    tenants.base.TenantForeignKey(
-                        blank=True,
-                        db_constraint=False,
-                        db_index=False,
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.member",
-                    ),
-                ),
-                (
-                    "tenant",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.tenant",
-                    ),
-                ),
-            ],
-            options={
-                "abstract": False,
-                "base_manager_name": "objects",
-            },
-        ),
-        migrations.AddField(
-            model_name="reward",
-            name="upgrade",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="incentives.upgrade",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "kind", "member", "customer"), name="ledger_account_uniq", nulls_distinct=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("customer__isnull", True),
-                        ("kind__in", ["staff_pending", "staff_payable"]),
-                        ("member__isnull", False),
-                    ),
-                    models.Q(
-                        ("customer__isnull", False),
-                        ("kind__in", ["points_pending", "points"]),
-                        ("member__isnull", True),
-                    ),
-                    models.Q(
-                        ("customer__isnull", True),
-                        ("member__isnull", True),
-                        models.Q(
-                            ("kind__in", ["staff_pending", "staff_payable", "points_pending", "points"]), _negated=True
-                        ),
-                    ),
-                    _connector="OR",
-                ),
-                name="ledger_account_whose",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("commodity", "points"), ("kind__startswith", "points")),
-                    models.Q(models.Q(("kind__startswith", "points"), _negated=True), ("commodity", "money")),
-                    _connector="OR",
-                ),
-                name="ledger_account_commodity",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="disputemessage",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("dispute"), models.F("key"), name="dispute_message_once"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="entry",
-            index=models.Index(fields=["tenant", "-on", "-id"], name="ledger_entry_newest"),
-        ),
-        migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("key"), name="ledger_entry_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("line_count__gte", 2)), name="ledger_entry_two_lines"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("number"), name="payout_number_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutitem",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "payout", "member"), name="payout_item_uniq", nulls_distinct=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutitem",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="payout_item_above_zero"),
-        ),
-        migrations.AddIndex(
-            model_name="entryline",
-            index=models.Index(
-                fields=["tenant", "account"], include=("amount", "entry"), name="ledger_line_of_account"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="entryline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount", 0), _negated=True), name="ledger_line_not_nothing"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("reward"), condition=models.Q(("status", "open")), name="dispute_open_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="upgrade",
-            index=models.Index(fields=["tenant", "-on", "-id"], name="upgrade_newest"),
-        ),
-        migrations.AddIndex(
-            model_name="upgrade",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="upgrade_by_update"),
-        ),
-        migrations.AddIndex(
-            model_name="reward",
-            index=models.Index(fields=["tenant", "-earned_on", "-id"], name="reward_newest"),
-        ),
-        migrations.AddIndex(
-            model_name="reward",
-            index=models.Index(fields=["tenant", "member", "-earned_on", "-id"], name="reward_of_member"),
-        ),
-        migrations.AddIndex(
-            model_name="reward",
-            index=models.Index(condition=models.Q(("pending__gt", 0)), fields=["tenant", "id"], name="reward_waiting"),
-        ),
-        migrations.AddIndex(
-            model_name="reward",
-            index=models.Index(
-                condition=models.Q(("payable", 0), _negated=True), fields=["tenant", "id"], name="reward_owed"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="reward",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="reward_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="reward",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("key"), name="reward_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="reward",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "entitled",
-                        django.db.models.expressions.CombinedExpression(
-                            django.db.models.expressions.CombinedExpression(
-                                django.db.models.expressions.CombinedExpression(
-                                    models.F("pending"), "+", models.F("payable")
-                                ),
-                                "+",
-                                models.F("paid"),
-                            ),
-                            "-",
-                            models.F("correction"),
-                        ),
-                    )
-                ),
-                name="reward_adds_up",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reward",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("pending__gte", 0)), name="reward_pending_not_negative"
-            ),
         ),
         TenantWall("Account"),
         TenantWall("Upgrade"),

@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 # A medal ends once, with the reason; nothing else of it changes, whoever asks.
 FROZEN = """
@@ -56,7 +56,7 @@ def _key(to: str, related_name: str = "+", **more: Any) -> Any:
     )
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies: ClassVar[list[Any]] = [("incentives", "0003_goals")]
 
     operations: ClassVar[list[Any]] = [

@@ -6,10 +6,10 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies: ClassVar[list[Any]] = [("incentives", "0004_awards")]
 
     operations: ClassVar[list[Any]] = [

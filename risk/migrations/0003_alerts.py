@@ -3,7 +3,7 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 # Causes were free text. What was open before has no clock that runs on: else all of it would go up the line at once.
 CARRY_OVER = """
@@ -16,7 +16,7 @@ UPDATE risk_alert SET
 """
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("risk", "0002_spec_drift"),
         ("customers", "0001_initial"),
@@ -42,11 +42,36 @@ class Migration(migrations.Migration):
                 ),
                 ("due_at", models.DateTimeField()),
                 ("at", models.DateTimeField()),
+                (
+                    "alert",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="steps_up",
+                        to="risk.alert",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["step"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("alert"), models.F("step"), name="alert_escalation_once_a_step"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -64,11 +89,50 @@ class Migration(migrations.Migration):
                 ),
                 ("facts", models.JSONField(default=dict)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "alert",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="fired_again",
+                        to="risk.alert",
+                    ),
+                ),
+                (
+                    "customer",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="customers.customer",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["fired_on", "id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("customer"),
+                        models.F("signal"),
+                        models.F("period"),
+                        name="alert_repeat_once_a_period",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -244,77 +308,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="alert_closed_with_outcome",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alertescalation",
-            name="alert",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="steps_up",
-                to="risk.alert",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alertescalation",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.tenant",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alertrepeat",
-            name="alert",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="fired_again",
-                to="risk.alert",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alertrepeat",
-            name="customer",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="+",
-                to="customers.customer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alertrepeat",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.tenant",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alertescalation",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("alert"), models.F("step"), name="alert_escalation_once_a_step"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alertrepeat",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("customer"),
-                models.F("signal"),
-                models.F("period"),
-                name="alert_repeat_once_a_period",
             ),
         ),
         TenantWall("Alert"),

@@ -5,10 +5,10 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("followups", "0013_notices"),
         ("risk", "0004_signals"),
@@ -41,6 +41,63 @@ class Migration(migrations.Migration):
                 "ordering": ["code"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "updated_at", "id"], name="playbook_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("code"), name="playbook_code_uniq"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="PlaybookVersion",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField(verbose_name="version")),
+                ("definition", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "member",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.member",
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "playbook",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="risk.playbook",
+                        verbose_name="playbook",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("playbook"), models.F("number"), name="playbook_version_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -183,10 +240,53 @@ class Migration(migrations.Migration):
                         to="tenants.tenant",
                     ),
                 ),
+                (
+                    "version",
+                    tenants.base.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="risk.playbookversion",
+                        verbose_name="version",
+                    ),
+                ),
             ],
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=["tenant", "next_at"],
+                        name="playbook_run_due",
+                    ),
+                    models.Index(fields=["tenant", "customer", "-started_at"], name="playbook_run_of_customer"),
+                    models.Index(fields=["tenant", "playbook", "-started_at"], name="playbook_run_of_playbook"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="playbook_run_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("playbook"),
+                        models.F("customer"),
+                        condition=models.Q(("ended_at__isnull", True)),
+                        name="playbook_run_one_open",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("customer"),
+                        condition=models.Q(("status", "active")),
+                        name="playbook_run_one_speaks",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("playbook"),
+                        models.F("alert"),
+                        condition=models.Q(("member__isnull", True)),
+                        name="playbook_run_alert_once",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -303,138 +403,19 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "raised")),
+                        fields=["tenant", "follow_up"],
+                        name="playbook_step_raised",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("run"), models.F("code"), name="playbook_step_once"
+                    ),
+                ],
             },
-        ),
-        migrations.CreateModel(
-            name="PlaybookVersion",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("number", models.PositiveIntegerField(verbose_name="version")),
-                ("definition", models.JSONField(default=dict)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
-                (
-                    "member",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.member",
-                        verbose_name="by",
-                    ),
-                ),
-                (
-                    "playbook",
-                    tenants.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="versions",
-                        to="risk.playbook",
-                        verbose_name="playbook",
-                    ),
-                ),
-                (
-                    "tenant",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenants.tenant",
-                    ),
-                ),
-            ],
-            options={
-                "abstract": False,
-                "base_manager_name": "objects",
-            },
-        ),
-        migrations.AddField(
-            model_name="playbookrun",
-            name="version",
-            field=tenants.base.TenantForeignKey(
-                db_constraint=False,
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="runs",
-                to="risk.playbookversion",
-                verbose_name="version",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="playbook",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="playbook_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="playbook",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("code"), name="playbook_code_uniq"),
-        ),
-        migrations.AddIndex(
-            model_name="playbookstep",
-            index=models.Index(
-                condition=models.Q(("status", "raised")), fields=["tenant", "follow_up"], name="playbook_step_raised"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="playbookstep",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("run"), models.F("code"), name="playbook_step_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="playbookversion",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("playbook"), models.F("number"), name="playbook_version_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="playbookrun",
-            index=models.Index(
-                condition=models.Q(("ended_at__isnull", True)), fields=["tenant", "next_at"], name="playbook_run_due"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="playbookrun",
-            index=models.Index(fields=["tenant", "customer", "-started_at"], name="playbook_run_of_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="playbookrun",
-            index=models.Index(fields=["tenant", "playbook", "-started_at"], name="playbook_run_of_playbook"),
-        ),
-        migrations.AddIndex(
-            model_name="playbookrun",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="playbook_run_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="playbookrun",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("playbook"),
-                models.F("customer"),
-                condition=models.Q(("ended_at__isnull", True)),
-                name="playbook_run_one_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="playbookrun",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("customer"),
-                condition=models.Q(("status", "active")),
-                name="playbook_run_one_speaks",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="playbookrun",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("playbook"),
-                models.F("alert"),
-                condition=models.Q(("member__isnull", True)),
-                name="playbook_run_alert_once",
-            ),
         ),
         TenantWall(
             model_name="Playbook",

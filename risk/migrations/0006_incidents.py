@@ -4,10 +4,10 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0007_payments"),
         ("risk", "0005_playbooks"),
@@ -176,6 +176,31 @@ class Migration(migrations.Migration):
                 "ordering": ["-opened_at", "-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "customer", "-opened_at"], name="incident_of_customer"),
+                    models.Index(fields=["tenant", "-opened_at", "id"], name="incident_by_opening"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="incident_by_update"),
+                    models.Index(
+                        condition=models.Q(("closed_at__isnull", True)),
+                        fields=["tenant", "opened_at"],
+                        name="incident_open",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("number"), name="incident_number_uniq"),
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("alert"),
+                        condition=models.Q(("alert__isnull", False), ("is_drill", False)),
+                        name="incident_one_of_alert",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("complaint"),
+                        condition=models.Q(("complaint__isnull", False), ("is_drill", False)),
+                        name="incident_one_of_complaint",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -236,6 +261,20 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(
+                            ("breached_at__isnull", True), ("dropped_at__isnull", True), ("met_at__isnull", True)
+                        ),
+                        fields=["tenant", "deadline_at"],
+                        name="incident_clock_due",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("incident"), models.F("kind"), name="incident_clock_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -329,6 +368,14 @@ class Migration(migrations.Migration):
                 "ordering": ["id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("incident"),
+                        condition=models.Q(("status", "asked")),
+                        name="incident_one_compensation_asked",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -391,6 +438,11 @@ class Migration(migrations.Migration):
                 "ordering": ["-at", "-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("incident"), models.F("key"), name="incident_entry_once"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -450,6 +502,15 @@ class Migration(migrations.Migration):
                 "ordering": ["id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("incident"),
+                        models.F("contact"),
+                        condition=models.Q(("revoked_at__isnull", True)),
+                        name="incident_link_one",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -507,6 +568,14 @@ class Migration(migrations.Migration):
                 "ordering": ["started_at", "id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("incident"),
+                        condition=models.Q(("ended_at__isnull", True)),
+                        name="incident_pause_one_open",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -582,6 +651,11 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("incident"), models.F("language"), name="incident_report_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -648,6 +722,11 @@ class Migration(migrations.Migration):
                 "ordering": ["id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("incident"), models.F("seat"), name="incident_seat_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -748,123 +827,19 @@ class Migration(migrations.Migration):
                 "ordering": ["position", "id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "owner", "due_at"], name="incident_step_of_owner"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("incident"),
+                        models.F("code"),
+                        condition=models.Q(("code", ""), _negated=True),
+                        name="incident_step_once",
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="incident",
-            index=models.Index(fields=["tenant", "customer", "-opened_at"], name="incident_of_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="incident",
-            index=models.Index(fields=["tenant", "-opened_at", "id"], name="incident_by_opening"),
-        ),
-        migrations.AddIndex(
-            model_name="incident",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="incident_by_update"),
-        ),
-        migrations.AddIndex(
-            model_name="incident",
-            index=models.Index(
-                condition=models.Q(("closed_at__isnull", True)), fields=["tenant", "opened_at"], name="incident_open"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incident",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("number"), name="incident_number_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="incident",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("alert"),
-                condition=models.Q(("alert__isnull", False), ("is_drill", False)),
-                name="incident_one_of_alert",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incident",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("complaint"),
-                condition=models.Q(("complaint__isnull", False), ("is_drill", False)),
-                name="incident_one_of_complaint",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="incidentclock",
-            index=models.Index(
-                condition=models.Q(
-                    ("breached_at__isnull", True), ("dropped_at__isnull", True), ("met_at__isnull", True)
-                ),
-                fields=["tenant", "deadline_at"],
-                name="incident_clock_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incidentclock",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("incident"), models.F("kind"), name="incident_clock_uniq"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incidentcompensation",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("incident"),
-                condition=models.Q(("status", "asked")),
-                name="incident_one_compensation_asked",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incidententry",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("incident"), models.F("key"), name="incident_entry_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incidentlink",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("incident"),
-                models.F("contact"),
-                condition=models.Q(("revoked_at__isnull", True)),
-                name="incident_link_one",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incidentpause",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("incident"),
-                condition=models.Q(("ended_at__isnull", True)),
-                name="incident_pause_one_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incidentreport",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("incident"), models.F("language"), name="incident_report_uniq"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="incidentseat",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("incident"), models.F("seat"), name="incident_seat_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="incidentstep",
-            index=models.Index(fields=["tenant", "owner", "due_at"], name="incident_step_of_owner"),
-        ),
-        migrations.AddConstraint(
-            model_name="incidentstep",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("incident"),
-                models.F("code"),
-                condition=models.Q(("code", ""), _negated=True),
-                name="incident_step_once",
-            ),
         ),
         TenantWall("Incident"),
         TenantWall("IncidentClock"),

@@ -6,9 +6,10 @@ from django.db import migrations, models
 
 import tenants.base
 import tenants.migrations_ops
+from tenants.migrations_ops import RenderedOnce
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0008_complaints"),
         ("risk", "0006_incidents"),
@@ -59,6 +60,9 @@ class Migration(migrations.Migration):
                 "ordering": ["at", "id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "complaint", "at"], name="complaint_note_of_complaint"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -106,15 +110,10 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("topic"), name="topic_holder_uniq"),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="complaintnote",
-            index=models.Index(fields=["tenant", "complaint", "at"], name="complaint_note_of_complaint"),
-        ),
-        migrations.AddConstraint(
-            model_name="topicholder",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("topic"), name="topic_holder_uniq"),
         ),
         tenants.migrations_ops.TenantWall(
             model_name="TopicHolder",

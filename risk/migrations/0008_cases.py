@@ -5,9 +5,10 @@ from django.db import migrations, models
 
 import tenants.base
 import tenants.migrations_ops
+from tenants.migrations_ops import RenderedOnce
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0008_complaints"),
         ("risk", "0007_complaints"),
@@ -122,6 +123,34 @@ class Migration(migrations.Migration):
                 "ordering": ["-closed_on", "-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "-closed_on", "-id"], name="case_newest"),
+                    models.Index(fields=["tenant", "cause", "outcome"], name="case_by_cause"),
+                    models.Index(fields=["tenant", "customer", "-closed_on"], name="case_of_customer"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="case_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("alert"),
+                        condition=models.Q(("alert__isnull", False)),
+                        name="case_of_alert",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("incident"),
+                        condition=models.Q(("incident__isnull", False)),
+                        name="case_of_incident",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("playbook_run"),
+                        condition=models.Q(
+                            ("alert__isnull", True), ("incident__isnull", True), ("playbook_run__isnull", False)
+                        ),
+                        name="case_of_run",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -160,51 +189,6 @@ class Migration(migrations.Migration):
                 "abstract": False,
                 "base_manager_name": "objects",
             },
-        ),
-        migrations.AddIndex(
-            model_name="case",
-            index=models.Index(fields=["tenant", "-closed_on", "-id"], name="case_newest"),
-        ),
-        migrations.AddIndex(
-            model_name="case",
-            index=models.Index(fields=["tenant", "cause", "outcome"], name="case_by_cause"),
-        ),
-        migrations.AddIndex(
-            model_name="case",
-            index=models.Index(fields=["tenant", "customer", "-closed_on"], name="case_of_customer"),
-        ),
-        migrations.AddIndex(
-            model_name="case",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="case_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="case",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("alert"),
-                condition=models.Q(("alert__isnull", False)),
-                name="case_of_alert",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="case",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("incident"),
-                condition=models.Q(("incident__isnull", False)),
-                name="case_of_incident",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="case",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("playbook_run"),
-                condition=models.Q(
-                    ("alert__isnull", True), ("incident__isnull", True), ("playbook_run__isnull", False)
-                ),
-                name="case_of_run",
-            ),
         ),
         tenants.migrations_ops.TenantWall(
             model_name="Case",

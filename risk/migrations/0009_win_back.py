@@ -7,9 +7,10 @@ from django.db import migrations, models
 
 import tenants.base
 import tenants.migrations_ops
+from tenants.migrations_ops import RenderedOnce
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0008_complaints"),
         ("risk", "0008_cases"),
@@ -75,6 +76,19 @@ class Migration(migrations.Migration):
                 "ordering": ["-expected", "-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "status", "-expected", "-id"], name="win_back_ranked"),
+                    models.Index(fields=["tenant", "-expected", "-id"], name="win_back_by_money"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="win_back_by_update"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("customer"),
+                        models.F("last_order_on"),
+                        name="win_back_once_a_lapse",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -192,6 +206,11 @@ class Migration(migrations.Migration):
                 "ordering": ["-at", "-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "win_back", "-at"], name="win_back_try_of_win_back"),
+                    models.Index(fields=["tenant", "offer", "at"], name="win_back_try_by_offer"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="win_back_try_by_update"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -217,36 +236,6 @@ class Migration(migrations.Migration):
                 "base_manager_name": "objects",
                 "constraints": [models.UniqueConstraint(models.F("tenant"), name="return_history_one")],
             },
-        ),
-        migrations.AddIndex(
-            model_name="winback",
-            index=models.Index(fields=["tenant", "status", "-expected", "-id"], name="win_back_ranked"),
-        ),
-        migrations.AddIndex(
-            model_name="winback",
-            index=models.Index(fields=["tenant", "-expected", "-id"], name="win_back_by_money"),
-        ),
-        migrations.AddIndex(
-            model_name="winback",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="win_back_by_update"),
-        ),
-        migrations.AddConstraint(
-            model_name="winback",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("customer"), models.F("last_order_on"), name="win_back_once_a_lapse"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="winbacktry",
-            index=models.Index(fields=["tenant", "win_back", "-at"], name="win_back_try_of_win_back"),
-        ),
-        migrations.AddIndex(
-            model_name="winbacktry",
-            index=models.Index(fields=["tenant", "offer", "at"], name="win_back_try_by_offer"),
-        ),
-        migrations.AddIndex(
-            model_name="winbacktry",
-            index=models.Index(fields=["tenant", "updated_at", "id"], name="win_back_try_by_update"),
         ),
         tenants.migrations_ops.TenantWall(
             model_name="WinBack",

@@ -4,10 +4,10 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import tenants.base
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0002_value"),
         ("segmentation", "0001_initial"),
@@ -244,6 +244,11 @@ class Migration(migrations.Migration):
                 "ordering": ["name", "id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("member"), models.F("name"), name="saved_segment_name_uniq"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -286,6 +291,18 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "segment", "left_on", "customer"], name="segment_member_now"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("segment"),
+                        models.F("customer"),
+                        models.F("joined_on"),
+                        name="segment_member_uniq",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -409,6 +426,14 @@ class Migration(migrations.Migration):
                 "ordering": ["-id"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"),
+                        models.F("customer"),
+                        condition=models.Q(("ended_at__isnull", True)),
+                        name="tier_pin_open_uniq",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -544,6 +569,14 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        models.F("tenant"),
+                        models.OrderBy(models.F("clv"), descending=True, nulls_last=True),
+                        models.F("customer"),
+                        name="worth_by_clv",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -609,44 +642,6 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(models.F("tenant"), models.F("as_of"), name="cross_sell_run_uniq")
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="savedsegment",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("member"), models.F("name"), name="saved_segment_name_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="segmentmember",
-            index=models.Index(fields=["tenant", "segment", "left_on", "customer"], name="segment_member_now"),
-        ),
-        migrations.AddConstraint(
-            model_name="segmentmember",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("segment"),
-                models.F("customer"),
-                models.F("joined_on"),
-                name="segment_member_uniq",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tierpin",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("customer"),
-                condition=models.Q(("ended_at__isnull", True)),
-                name="tier_pin_open_uniq",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="worth",
-            index=models.Index(
-                models.F("tenant"),
-                models.OrderBy(models.F("clv"), descending=True, nulls_last=True),
-                models.F("customer"),
-                name="worth_by_clv",
-            ),
         ),
         TenantWall("TierPin"),
         TenantWall("LifetimeFit"),

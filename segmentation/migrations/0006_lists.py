@@ -2,8 +2,10 @@
 
 from django.db import migrations, models
 
+from tenants.migrations_ops import RenderedOnce
 
-class Migration(migrations.Migration):
+
+class Migration(RenderedOnce):
     dependencies = [
         ("customers", "0006_search"),
         ("segmentation", "0005_counts"),

@@ -1,7 +1,9 @@
 from django.db import migrations, models
 
+from tenants.migrations_ops import RenderedOnce
 
-class Migration(migrations.Migration):
+
+class Migration(RenderedOnce):
     dependencies = [
         ("segmentation", "0006_lists"),
     ]

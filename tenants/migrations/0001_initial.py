@@ -9,10 +9,10 @@ from django.db import migrations, models
 
 import tenants.base
 import tenants.models
-from tenants.migrations_ops import TenantWall
+from tenants.migrations_ops import RenderedOnce, TenantWall
 
 
-class Migration(migrations.Migration):
+class Migration(RenderedOnce):
     initial = True
 
     dependencies = [
@@ -20,43 +20,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="Run",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("job", models.CharField(max_length=30)),
-                ("for_date", models.DateField()),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[("open", "running"), ("done", "done"), ("failed", "failed")],
-                        default="open",
-                        max_length=10,
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("started_at", models.DateTimeField(null=True)),
-                ("finished_at", models.DateTimeField(null=True)),
-                ("policy_version", models.IntegerField(null=True)),
-            ],
-            options={
-                "ordering": ["-for_date", "job"],
-                "abstract": False,
-                "base_manager_name": "objects",
-            },
-        ),
-        migrations.CreateModel(
-            name="Team",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=80, verbose_name="name")),
-            ],
-            options={
-                "ordering": ["name"],
-                "abstract": False,
-                "base_manager_name": "objects",
-            },
-        ),
         migrations.CreateModel(
             name="Tenant",
             fields=[
@@ -99,6 +62,72 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Run",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("job", models.CharField(max_length=30)),
+                ("for_date", models.DateField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("open", "running"), ("done", "done"), ("failed", "failed")],
+                        default="open",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("policy_version", models.IntegerField(null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-for_date", "job"],
+                "abstract": False,
+                "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(condition=models.Q(("status", "open")), fields=["tenant", "status"], name="run_open"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("job"), models.F("for_date"), name="run_uniq"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Team",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80, verbose_name="name")),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["name"],
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("name"), name="team_name_uniq"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -167,6 +196,13 @@ class Migration(migrations.Migration):
             managers=[
                 ("objects", tenants.models.UserManager()),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("email"), name="user_email_any_case_uniq"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Member",
@@ -222,18 +258,10 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("user"), name="member_user_uniq"),
+                ],
             },
-        ),
-        migrations.AddField(
-            model_name="team",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.tenant",
-            ),
         ),
         migrations.CreateModel(
             name="RunStep",
@@ -279,18 +307,12 @@ class Migration(migrations.Migration):
                 "ordering": ["ordinal"],
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("tenant"), models.F("run"), models.F("name"), name="run_step_uniq"
+                    ),
+                ],
             },
-        ),
-        migrations.AddField(
-            model_name="run",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="tenants.tenant",
-            ),
         ),
         migrations.CreateModel(
             name="PolicyVersion",
@@ -326,6 +348,9 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(models.F("tenant"), models.F("number"), name="policy_number_uniq"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -364,6 +389,14 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("customer_id__isnull", False)),
+                        fields=["tenant", "customer_id", "-id"],
+                        name="event_of_customer",
+                    ),
+                    models.Index(fields=["tenant", "id"], name="event_feed"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -402,57 +435,10 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "member"], name="token_of_member"),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="user",
-            constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Lower("email"), name="user_email_any_case_uniq"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="team",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("name"), name="team_name_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="runstep",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("run"), models.F("name"), name="run_step_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(condition=models.Q(("status", "open")), fields=["tenant", "status"], name="run_open"),
-        ),
-        migrations.AddConstraint(
-            model_name="run",
-            constraint=models.UniqueConstraint(
-                models.F("tenant"), models.F("job"), models.F("for_date"), name="run_uniq"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="policyversion",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("number"), name="policy_number_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="member",
-            constraint=models.UniqueConstraint(models.F("tenant"), models.F("user"), name="member_user_uniq"),
-        ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(
-                condition=models.Q(("customer_id__isnull", False)),
-                fields=["tenant", "customer_id", "-id"],
-                name="event_of_customer",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(fields=["tenant", "id"], name="event_feed"),
-        ),
-        migrations.AddIndex(
-            model_name="apitoken",
-            index=models.Index(fields=["tenant", "member"], name="token_of_member"),
         ),
         TenantWall("Team"),
         TenantWall("Member", readable_by_user="user_id"),
