@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +12,13 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connections
-from django.test import Client
-from django.test.utils import setup_databases, teardown_databases
+from django.test import Client, TransactionTestCase
 
 from customers.models import Customer
 from tenants.context import tenant_scope
 from tenants.models import Member, Team, Tenant, User
 from tenants.services import create_tenant, create_token
+from tests.databases import copied, empty
 
 NO_CHROMIUM = "Chromium is not installed"
 
@@ -61,9 +63,29 @@ class Cast:
             return create_token(member=member, scopes=scopes)[1]
 
 
+LONGEST_FIRST = ("e2e", "up", "servers", "processes", "real", "transactions", "demo", "seed")
+"""Groups of tests that stay together, by the time they take.
+
+The first has the database migrated; the two after it need none and are at work meanwhile.
+"""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long stories that must stay together begin first, so that no process is left alone with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    if group is None:
+        return len(LONGEST_FIRST) + 1
+    return LONGEST_FIRST.index(group.args[0]) if group.args[0] in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded now stays: the search for garbage, most of all while the database is migrated, can leave it out."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,33 +98,25 @@ def _static_files_as_asked_for(django_test_environment: None) -> None:
 def django_db_setup(
     django_test_environment: None, django_db_blocker: Any, django_db_modify_db_settings: None
 ) -> Iterator[None]:
-    """The test database, made and migrated by its owner.
+    """The test database of this process, a copy of the one that this run has migrated.
 
-    pytest-django would make only the databases that tests name; ours name "default", which works as the app
-    role in the database that "owner" has made.
+    pytest-django would migrate one for each process, and make only the databases that tests name; ours name
+    "default", which works as the app role in the database that "owner" has made.
     """
-    with django_db_blocker.unblock():
-        made = setup_databases(verbosity=0, interactive=False, serialized_aliases=set())
-    yield
-    with django_db_blocker.unblock():
-        connections.close_all()  # what the app role holds would keep the owner from dropping it
-        _leave_the_database()
-        teardown_databases(made, verbosity=0)
+    with ExitStack() as until_the_end:
+        with django_db_blocker.unblock():
+            until_the_end.enter_context(copied(connections["owner"].creation._get_test_db_name()))
+        yield
+        with django_db_blocker.unblock():
+            until_the_end.close()
 
 
-def _leave_the_database() -> None:
-    """A live server's thread whose browser has gone may leave its session behind: it would keep the owner from dropping.
-
-    The app role ends its own: what it did is long committed, or never will be.
-    """
-    with connections["default"].cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-            WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
-            """
-        )
-    connections.close_all()
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_where_there_is_something() -> Iterator[None]:
+    """What tests with transactions of their own leave behind is taken out by `empty`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: empty())
+        yield
 
 
 def _members(roles: dict[str, str], domain: str, team: Team | None = None) -> dict[str, Member]:

@@ -8,20 +8,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.core.management import call_command
 from django.db import connections
 
 from config.env import ROOT
 from config.night import run_night
 from tenants.models import Run, Tenant
 from tenants.services import create_tenant
+from tests.databases import copied
 
 DATA = ROOT.parent / "shared" / "data"
 FILES = [DATA / f"online_retail_{years}.csv.gz" for years in ("2009-2010", "2010-2011")]
@@ -87,34 +86,14 @@ def _url(alias: str) -> str:
     return f"postgresql://{user}@{said['HOST']}:{said['PORT']}/{said['NAME']}"
 
 
-@contextmanager
-def own_database() -> Iterator[None]:
-    """A database beside the test database, so that what is written needs no rolling back and is gone in an instant."""
-    owner, app = connections["owner"], connections["default"]
-    before = owner.settings_dict["NAME"]
-    name = f"{before}_real"
-    quoted = owner.ops.quote_name(name)
-    connections.close_all()
-    with owner._nodb_cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {quoted}")
-        cursor.execute(f"CREATE DATABASE {quoted}")
-    try:
-        owner.settings_dict["NAME"] = app.settings_dict["NAME"] = name
-        call_command("migrate", verbosity=0)
-        yield
-    finally:
-        connections.close_all()
-        owner.settings_dict["NAME"] = app.settings_dict["NAME"] = before
-        with owner._nodb_cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {quoted}")
-
-
 @pytest.fixture(scope="package")
 def retail(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retail]:
     """Both files, imported once for all tests of this folder. Tests may write: they are rolled back as ever."""
     if missing := [path.name for path in FILES if not path.exists()]:
         pytest.skip(f"The real data is not there: {', '.join(missing)} in {DATA}")
-    with django_db_blocker.unblock(), own_database():
+    # A database beside the test database, so that what is written needs no rolling back and is gone in an instant.
+    name = f"{connections['owner'].settings_dict['NAME']}_real"
+    with django_db_blocker.unblock(), copied(name):
         tenant = create_tenant(
             slug="retail", name="Online Retail", pack="callback", timezone="Europe/London", currency="GBP", country="GB"
         )
