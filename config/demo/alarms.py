@@ -46,10 +46,10 @@ def _close_at_an_hour() -> None:
 
 def _take_in_hand(firm: Firm) -> None:
     """Whoever closed an alert had looked at it: some in time, the others only then."""
-    rows = Alert.objects.filter(closed_by__isnull=False, first_action_at__isnull=True).order_by("pk")
+    rows = Alert.objects.filter(closed_by__isnull=False, first_action_at__isnull=True)
     taken = []
-    for alert in rows:
-        rng = dice(firm.slug, "taken", alert.customer_id, alert.signal, alert.period)
+    for alert in rows.select_related("customer").order_by("pk"):
+        rng = dice(firm.slug, "taken", alert.customer.name, alert.signal, alert.opened_on)
         in_time = rng.random() < _TAKEN_SHARE
         ahead = dt.timedelta(minutes=rng.randint(10, 300))
         at = alert.due_at - ahead if in_time else alert.closed_at or alert.due_at
@@ -70,9 +70,8 @@ def _put_off(firm: Firm) -> None:
     for alert in waiting.select_related("customer__owner_a__user").order_by("-opened_at", "pk")[:_SNOOZED]:
         member = alert.customer.owner_a
         if member is not None:
-            until = timezone.now() + dt.timedelta(
-                days=2 + dice(firm.slug, "off", alert.customer_id, alert.signal).randint(0, 4)
-            )
+            rng = dice(firm.slug, "off", alert.customer.name, alert.signal)
+            until = timezone.now() + dt.timedelta(days=2 + rng.randint(0, 4))
             services.snooze(alert=alert, until=until, reason=SnoozeReason.ABSENT, member=member)
 
 

@@ -14,7 +14,10 @@ SEED = "perennial"
 
 
 def dice(*parts: object) -> Random:
-    """Dice of their own for everything named by `parts`: what one customer does never moves another one."""
+    """Dice of their own for everything named by `parts`: what one customer does never moves another one.
+
+    Parts are names and days, never the numbers of rows: these depend on what the database has held before.
+    """
     return Random("/".join(map(str, (SEED, *parts))))  # noqa: S311  # a story, not a secret
 
 

@@ -35,7 +35,7 @@ def tried_playbooks(firm: Firm, today: dt.date) -> None:
     stage = version.rules.steps[0].code
     rows = []
     for customer in Customer.objects.filter(closed_on__isnull=True).order_by("pk")[:_CASES]:
-        rng = dice(firm.slug, customer.pk, "playbook")
+        rng = dice(firm.slug, customer.name, "playbook")
         days = rng.randint(_NEWEST_DAYS, _OLDEST_DAYS)
         begun = current_tenant().start_of(today - dt.timedelta(days=days)) + dt.timedelta(hours=9)
         held = rng.random() < _HELD_SHARE

@@ -158,7 +158,7 @@ def keep_cases(firm: Firm) -> None:
     words = _WORDS[firm.language]
     closed = Alert.objects.filter(outcome__in=cases.KEPT).select_related("customer", "closed_by").order_by("pk")
     for alert in closed:
-        rng = dice(firm.slug, "kept", alert.customer_id, alert.signal, alert.period)
+        rng = dice(firm.slug, "kept", alert.customer.name, alert.signal, alert.opened_on)
         if alert.cause not in CAUSES:
             alert.cause = rng.choices(list(_CAUSES), list(_CAUSES.values()))[0]
         if not alert.tried and alert.outcome != Alert.Outcome.FALSE_ALARM:
@@ -178,7 +178,7 @@ def offer_again(firm: Firm, today: dt.date) -> None:
     words = _WORDS[firm.language]
     rows = WinBack.objects.filter(status=WinBack.Status.OPEN).select_related("customer__owner_a").order_by("-expected")
     for row in rows[:_OFFERED]:
-        rng = dice(firm.slug, "offered", row.customer_id)
+        rng = dice(firm.slug, "offered", row.customer.name)
         offer = rng.choice(list(words.terms))
         at = moment(firm, today - dt.timedelta(days=rng.randint(3, 160)), rng)
         result = rng.choice(("waiting", "declined", "no_answer", "no_answer"))

@@ -100,7 +100,7 @@ def _work(place: _Place, since: dt.date, until: dt.date, today: dt.date) -> None
     moments: dict[int, dt.datetime] = {}
     for row in rows.order_by("pk"):
         customer = place.customers[row.customer_id]
-        rng = dice(place.firm.slug, customer.key, row.rule, row.period, until)
+        rng = dice(place.firm.slug, customer.key, row.rule, row.due_on, until)
         days = _days(place.firm, max(since, row.due_on, row.snoozed_until or since), until)
         if not days or row.assignee is None:
             continue
@@ -177,7 +177,7 @@ def _judge_alerts(place: _Place, night: dt.date) -> None:
     judged = []
     for alert in Alert.objects.filter(closed_on__isnull=True, opened_on__lt=night).order_by("pk"):
         customer = place.customers[alert.customer_id]
-        rng = dice(place.firm.slug, customer.key, alert.signal, alert.period, night)
+        rng = dice(place.firm.slug, customer.key, alert.signal, alert.opened_on, night)
         if customer.owner_a is None or rng.random() >= _JUDGED_SHARE:
             continue
         alert.closed_on = night

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.db.models import F
@@ -32,6 +33,7 @@ from tenants.querysets import memberships_of
 from tests.config.smaller_demo import smaller_demo
 
 TODAY = dt.date(2026, 11, 20)
+NOW = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)  # the same day in both firms' zones, and far from its end
 
 pytestmark = pytest.mark.xdist_group("demo")  # histories and firms are made once
 
@@ -41,8 +43,15 @@ def histories():
     return [(firm, write_history(firm, TODAY)) for firm in FIRMS]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _that_day():
+    """So few customers: whether somebody is red is a matter of the day."""
+    with time_machine.travel(NOW):
+        yield
+
+
 @pytest.fixture(scope="module")
-def made(django_db_setup, django_db_blocker):
+def made(_that_day, django_db_setup, django_db_blocker):
     """Both firms, small, made once for all tests of this file; what the command printed."""
     out = io.StringIO()
     with django_db_blocker.unblock(), transaction.atomic():
