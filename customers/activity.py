@@ -14,14 +14,16 @@ from tenants.context import current_tenant
 from tenants.frames import copy_frame
 
 # One statement removes the months that are empty now, one writes those that differ from what the orders say.
-_WANTED = "unnest(%s::bigint[], %s::date[]) AS w(customer_id, month)"
+# The day after a month is handed in: `month + interval '1 month'` is a time, and behind row-level security no index
+# compares dates with times; all later orders of the customer were read.
+_WANTED = "unnest(%s::bigint[], %s::date[], %s::date[]) AS w(customer_id, month, after)"
 
 _DELETE = f"""
 DELETE FROM customers_activity a USING {_WANTED}
 WHERE a.tenant_id = %s AND a.customer_id = w.customer_id AND a.month = w.month AND NOT EXISTS (
     SELECT 1 FROM customers_order o
     WHERE o.tenant_id = %s AND o.customer_id = w.customer_id AND o.status = %s
-      AND o.placed_on >= w.month AND o.placed_on < w.month + interval '1 month')
+      AND o.placed_on >= w.month AND o.placed_on < w.after)
 """
 
 _MERGE = f"""
@@ -33,7 +35,7 @@ SELECT %s, w.customer_id, w.month,
        coalesce(bit_or(1::bigint << (extract(day FROM o.placed_on)::int - 1)) FILTER (WHERE o.kind = %s), 0)
 FROM {_WANTED}
 JOIN customers_order o ON o.tenant_id = %s AND o.customer_id = w.customer_id AND o.status = %s
-     AND o.placed_on >= w.month AND o.placed_on < w.month + interval '1 month'
+     AND o.placed_on >= w.month AND o.placed_on < w.after
 GROUP BY w.customer_id, w.month
 ON CONFLICT (tenant_id, customer_id, month) DO UPDATE
 SET orders = excluded.orders, credit_notes = excluded.credit_notes, net = excluded.net, days = excluded.days
@@ -83,11 +85,12 @@ def refresh_activity(pairs: Collection[tuple[int, dt.date]]) -> int:
     lock_customers(customer_id for customer_id, _month in wanted)
     tenant_id = current_tenant().pk
     customers, months = [customer_id for customer_id, _month in wanted], [month for _id, month in wanted]
+    afters = [month_of(month + dt.timedelta(days=31)) for month in months]
     order, credit_note, placed = Order.Kind.ORDER.value, Order.Kind.CREDIT_NOTE.value, Order.Status.PLACED.value
     with connection.cursor() as cursor:
-        cursor.execute(_DELETE, [customers, months, tenant_id, tenant_id, placed])
+        cursor.execute(_DELETE, [customers, months, afters, tenant_id, tenant_id, placed])
         removed = cursor.rowcount
-        cursor.execute(_MERGE, [tenant_id, order, credit_note, order, customers, months, tenant_id, placed])
+        cursor.execute(_MERGE, [tenant_id, order, credit_note, order, customers, months, afters, tenant_id, placed])
         return int(removed + cursor.rowcount)
 
 

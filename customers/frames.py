@@ -64,6 +64,16 @@ def relations(closed_since: dt.date | None = None, customers: Customers = None) 
     )
 
 
+def closed_customers(customers: Customers = None) -> pl.DataFrame:
+    """customer_id of the closed ones: those whom `relations` leaves out, found in an index of their own."""
+    return read_frame(
+        f"SELECT id FROM customers_customer WHERE tenant_id = %s AND closed_on IS NOT NULL AND {among(customers, 'id')}",
+        [current_tenant().pk],
+        schema={"customer_id": pl.Int64},
+        few=are_few(customers),
+    )
+
+
 def order_days(as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
     """customer_id and day, a row for each day before `as_of` on which a customer placed an order, in that order.
 
@@ -81,6 +91,24 @@ def order_days(as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
     return days_of(months, as_of)
 
 
+def last_order_days(as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
+    """customer_id and last_order_on: the last of the days of `order_days`, which the database looks up in the bits.
+
+    A row for a customer instead of one for each of its months: much less to hand over where the last day is enough.
+    """
+    so_far = f"CASE WHEN month = %s THEN days & {(1 << (as_of.day - 1)) - 1} ELSE days END"
+    this_month = month_of(as_of)
+    return read_frame(
+        f"""
+        SELECT customer_id, max(month + 31 - position(B'1' IN ({so_far})::bit(31))) FROM customers_activity
+        WHERE tenant_id = %s AND month < %s AND ({so_far}) <> 0 AND {among(customers)} GROUP BY customer_id
+        """,
+        [this_month, current_tenant().pk, as_of, this_month],
+        schema={"customer_id": pl.Int64, "last_order_on": pl.Date},
+        few=are_few(customers),
+    )
+
+
 def days_of(months: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
     """customer_id and day, sorted: the days before `as_of` that the bits of the rollup's `days` stand for."""
     if months.is_empty():
@@ -90,7 +118,7 @@ def days_of(months: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
 
 
 _AT_ONCE: Final = 100_000
-"""Months whose bits are looked at together, so that memory stays flat."""
+"""Months whose bits are looked at together, and orders whose lines are asked for, so that memory stays flat."""
 
 
 def _days_of(months: pl.DataFrame) -> pl.DataFrame:
@@ -199,6 +227,76 @@ def window_sums(windows: Mapping[str, Window], customers: Customers = None) -> p
     columns = [f"{name}_{column}" for name in windows for column in ("orders", "net")]
     schema = {"customer_id": pl.Int64} | dict.fromkeys(columns, pl.Int64)
     return read_frame(sql, params, schema=schema, few=are_few(customers))
+
+
+def order_counts(windows: Mapping[str, Window], customers: Customers = None) -> pl.DataFrame:
+    """customer_id, and for each named window the number of orders placed in it, exact to the day.
+
+    From the rollup where that can tell: of a month the window has all order days or none of them, or each of them had
+    one order. Orders are read only of months in which a window cuts days with several. Who has no order in any month
+    from the first to the last day of the windows has no row.
+    """
+    first, last = _span(windows)
+    months = read_frame(
+        f"""
+        SELECT customer_id, month, orders, days FROM customers_activity
+        WHERE tenant_id = %s AND month >= %s AND month < %s AND orders > 0 AND {among(customers)}
+        """,
+        [current_tenant().pk, month_of(first), last],
+        schema={"customer_id": pl.Int64, "month": pl.Date, "orders": pl.Int64, "days": pl.Int64},
+        few=are_few(customers),
+    )
+    if months.is_empty():
+        return pl.DataFrame(schema={"customer_id": pl.Int64, **dict.fromkeys(windows, pl.Int32)})
+    days = pl.col("days")
+    has_one_a_day = pl.col("orders") == days.bitwise_count_ones()
+    counts = []
+    for name, (start, end) in windows.items():
+        inside = days & _bits(months, start, end)
+        told = pl.when(inside == days).then("orders")
+        counts.append(told.when((inside == 0) | has_one_a_day).then(inside.bitwise_count_ones()).alias(name))
+    counted = months.select("customer_id", "month", *counts)
+    is_told = pl.all_horizontal(pl.col(*windows).is_not_null())
+    day = pl.col("day")
+    read = _orders_a_day(counted.filter(~is_told)).select(
+        "customer_id",
+        *(pl.when((day >= start) & (day < end)).then("orders").otherwise(0).alias(name)
+          for name, (start, end) in windows.items()),
+    )  # fmt: skip
+    both = pl.concat(
+        some.select("customer_id", pl.col(*windows).cast(pl.Int32)) for some in (counted.filter(is_told), read)
+    )
+    return both.group_by("customer_id").agg(pl.col(*windows).sum())
+
+
+def _bits(months: pl.DataFrame, start: dt.date, end: dt.date) -> pl.Expr:
+    """For the month of a row the bits of its days from `start` up to but not including `end`, as `days` has them."""
+    known = months.get_column("month").unique().to_list()
+    bits = [sum(1 << n for n in range(31) if start <= month + dt.timedelta(days=n) < end) for month in known]
+    return pl.col("month").replace_strict(known, bits, return_dtype=pl.Int64)
+
+
+def _orders_a_day(asked: pl.DataFrame) -> pl.DataFrame:
+    """customer_id, day and orders: how many were placed on each day of the months that are asked for."""
+    schema = {"customer_id": pl.Int64, "day": pl.Date, "orders": pl.Int64}
+    if asked.is_empty():
+        return pl.DataFrame(schema=schema)
+    months = asked.get_column("month")
+    # Where the months end is said, and not asked of the database: behind the wall between firms an index is asked only
+    # with what cannot tell a secret, and a date plus an interval counts as if it could.
+    ends = months.dt.offset_by("1mo")
+    return read_frame(
+        """
+        SELECT o.customer_id, o.placed_on, count(*)
+        FROM unnest(%s::bigint[], %s::date[], %s::date[]) AS asked(customer_id, first, last)
+        JOIN customers_order o ON o.tenant_id = %s AND o.customer_id = asked.customer_id
+          AND o.placed_on >= asked.first AND o.placed_on < asked.last
+        WHERE o.status = 'placed' AND o.kind = 'order' GROUP BY o.customer_id, o.placed_on
+        """,
+        [asked["customer_id"].to_list(), months.to_list(), ends.to_list(), current_tenant().pk],
+        schema=schema,
+        few=True,
+    )
 
 
 def _span(windows: Mapping[str, Window]) -> Window:
@@ -423,6 +521,43 @@ def order_sizes(split: dt.date, days: int, customers: Customers = None) -> pl.Da
     )
 
 
+def bought_on_both_sides(split: dt.date, days: int, articles: int, customers: Customers) -> list[int]:
+    """Those of some customers, by id, of whom `order_sizes` can have so many articles: it need not read the others.
+
+    Never too few, sometimes too many: cancelled orders, credit notes and lines that take back count here as well. So
+    the orders are read from an index alone, and their lines in the order in which they lie, each page once; what
+    `order_sizes` does for a customer is to look up each order, and each of its lines, wherever they lie.
+    """
+    span = dt.timedelta(days=days)
+    orders = read_frame(
+        f"""
+        SELECT id, customer_id, placed_on < %s FROM customers_order
+        WHERE tenant_id = %s AND placed_on >= %s AND placed_on < %s AND {among(customers)}
+        """,
+        [split, current_tenant().pk, split - span, split + span],
+        schema={"order_id": pl.Int64, "customer_id": pl.Int64, "before": pl.Boolean},
+        few=are_few(customers),
+    )
+    before = pl.col("before")
+    both = before.any() & ~before.all()
+    asked = orders.join(orders.group_by("customer_id").agg(both=both).filter("both"), on="customer_id", how="semi")
+    ids = asked.get_column("order_id").sort()
+    lines = [_products_of(ids.slice(first, _AT_ONCE)) for first in range(0, max(len(ids), 1), _AT_ONCE)]
+    bought = pl.concat(lines).join(asked, on="order_id").group_by("customer_id", "product_id").agg(both=both)
+    counted = bought.filter("both").group_by("customer_id").len()
+    return counted.filter(pl.col("len") >= articles).get_column("customer_id").sort().to_list()
+
+
+def _products_of(orders: pl.Series) -> pl.DataFrame:
+    """order_id and product_id of each line of the orders, by id."""
+    return read_frame(
+        f"SELECT order_id, product_id FROM customers_orderline WHERE tenant_id = %s AND {among(orders.to_list(), 'order_id')}",
+        [current_tenant().pk],
+        schema={"order_id": pl.Int64, "product_id": pl.Int64},
+        few=True,
+    )
+
+
 def last_touches(as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
     """customer_id, kind and last_touch_on: the last contact of each kind before `as_of`, either direction."""
     tenant = current_tenant()
@@ -433,6 +568,23 @@ def last_touches(as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
         """,
         [tenant.timezone, tenant.pk, tenant.start_of(as_of)],
         schema={"customer_id": pl.Int64, "kind": pl.String, "last_touch_on": pl.Date},
+    )
+
+
+def last_contacts(as_of: dt.date, customers: Customers = None) -> pl.DataFrame:
+    """customer_id and last_contact_on: the day of the last contact of any kind before `as_of`, either direction.
+
+    An index has all of it, and no row is looked up.
+    """
+    tenant = current_tenant()
+    return read_frame(
+        f"""
+        SELECT customer_id, (max(at) AT TIME ZONE %s)::date
+        FROM customers_interaction WHERE tenant_id = %s AND at < %s AND {among(customers)} GROUP BY customer_id
+        """,
+        [tenant.timezone, tenant.pk, tenant.start_of(as_of)],
+        schema={"customer_id": pl.Int64, "last_contact_on": pl.Date},
+        few=are_few(customers),
     )
 
 
@@ -459,11 +611,12 @@ def books_kept(as_of: dt.date) -> Books:
     return Books(**kept.row(0, named=True))
 
 
-def contact_counts(windows: Mapping[str, Window], customers: Customers = None) -> pl.DataFrame:
+def contact_counts(windows: Mapping[str, Window], customers: Customers = None, condition: str = "true") -> pl.DataFrame:
     """customer_id, and for each named window `<name>`, `<name>_two_way` and `<name>_competitor`: numbers of contacts.
 
     Two-way: the customer answered, or turned to us and was not left without an answer. Competitor: it asked about
-    one. Customers without a contact between the first and the last day of the windows have no row.
+    one. Customers without a contact between the first and the last day of the windows have no row. `condition` is one
+    more in SQL, without values from outside, about customers_interaction.
     """
     tenant = current_tenant()
     two_way = "(answered OR (direction = 'inbound' AND answered IS NOT FALSE))"
@@ -471,12 +624,12 @@ def contact_counts(windows: Mapping[str, Window], customers: Customers = None) -
     counts: list[str] = []
     params: list[Any] = []
     for name, (first, last) in windows.items():
-        for suffix, condition in kinds.items():
-            counts.append(f'count(*) FILTER (WHERE at >= %s AND at < %s AND {condition}) AS "{name}{suffix}"')
+        for suffix, kind in kinds.items():
+            counts.append(f'count(*) FILTER (WHERE at >= %s AND at < %s AND {kind}) AS "{name}{suffix}"')
             params += [tenant.start_of(first), tenant.start_of(last)]
     sql = f"""
         SELECT customer_id, {", ".join(counts)} FROM customers_interaction
-        WHERE tenant_id = %s AND at >= %s AND at < %s AND {among(customers)}
+        WHERE tenant_id = %s AND at >= %s AND at < %s AND {among(customers)} AND {condition}
         GROUP BY customer_id
     """
     first, last = _span(windows)

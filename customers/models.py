@@ -107,6 +107,14 @@ class Customer(TenantModel):
             models.Index(fields=["tenant", "country", "id"], name="customer_by_country"),
             # Lists of the API, and `updated_since`.
             models.Index(fields=["tenant", "updated_at", "id"], name="customer_by_update"),
+            # Whose a customer is, without the customer: how many somebody owns or covers, and which (tenants.lists).
+            models.Index(fields=["tenant", "owner_a", "id"], name="customer_owned"),
+            models.Index(
+                fields=["tenant", "owner_b", "id"],
+                include=["owner_a"],
+                name="customer_covered",
+                condition=models.Q(owner_b__isnull=False),
+            ),
             # Whom the night leaves out.
             models.Index(fields=["tenant", "id"], name="customer_closed", condition=models.Q(closed_on__isnull=False)),
         ]
@@ -342,7 +350,8 @@ class Activity(TenantModel):
     """The monthly rollup of a customer's orders, kept right by every write (services.refresh_activity).
 
     `days` has bit n−1 set when an order (not a credit note) was placed on day n of the month, so the
-    rollup still knows every order day.
+    rollup still knows every order day. The primary key's index holds the other columns, too (migration 0011): whoever
+    reads stretches of customers reads it alone.
     """
 
     tenant = implied_tenant()

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+from django.db import connection
 
 from customers.activity import add_activity, refresh_activity
 from customers.models import Activity, Order
@@ -105,3 +106,10 @@ def test_adds_nothing_of_orders_that_do_not_count(cast, scope):
     add_activity(pl.DataFrame([gone], schema=columns, orient="row"))
     add_activity(pl.DataFrame([], schema=columns))
     assert not Activity.objects.exists()
+
+
+def test_lies_whole_in_its_key(cast, scope):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'customers_activity_pkey'::regclass")
+        held = {name for (name,) in cursor.fetchall()}
+    assert held == {field.column for field in Activity._meta.local_fields if field.column}
