@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import polars as pl
 from django.db import connection
@@ -20,6 +20,8 @@ from tenants.runs import Counts, Piece
 
 Boundary = Callable[[dt.date], dt.date]
 """Where a window begins or ends, as of a day."""
+
+Group = TypeVar("Group", bound=str)
 
 _TABLES: Final = {
     "orders": ("customers_order", "placed_on"),
@@ -49,7 +51,7 @@ def due_by_facts(piece: Piece, **boundaries: Sequence[Boundary]) -> list[int]:
 
     Raises ValueError when `piece.since` is None: then everybody is due.
     """
-    asked, params = _crossings(piece, boundaries)
+    asked, params = _all_within(_spans(piece, boundaries))
     return _ids([_NOTED, *asked], [current_tenant().pk, *params], piece)
 
 
@@ -67,30 +69,62 @@ def crossed(piece: Piece, **boundaries: Sequence[Boundary]) -> list[int]:
 
     Raises ValueError when `piece.since` is None: then everybody is due.
     """
-    asked, params = _crossings(piece, boundaries)
+    asked, params = _all_within(_spans(piece, boundaries))
     return _ids(asked, params, piece) if asked else []
+
+
+def crossed_by(piece: Piece, groups: Mapping[Group, Mapping[str, Sequence[Boundary]]]) -> dict[Group, list[int]]:
+    """`crossed` of several groups of boundaries, by group; days that groups share are asked for once.
+
+    Raises ValueError when `piece.since` is None: then everybody is due.
+    """
+    spans = {group: _spans(piece, boundaries) for group, boundaries in groups.items()}
+    numbers = {span: n for n, span in enumerate(sorted({span for those in spans.values() for span in those}))}
+    if not numbers:
+        return {group: [] for group in groups}
+    asked, params = _all_within(list(numbers), numbered=True)
+    sql = " UNION ".join(f"{each} AND {piece.part.sql()}" for each in asked)
+    found = read_frame(sql, params, schema={"span": pl.Int64, "customer_id": pl.Int64}, few=True)
+    ids = {n: set(some.get_column("customer_id")) for (n,), some in found.group_by("span")}
+    return {
+        group: sorted(set().union(*(ids.get(numbers[span], set()) for span in those))) for group, those in spans.items()
+    }
 
 
 _NOTED: Final = "SELECT customer_id FROM customers_arrival WHERE tenant_id = %s"
 
+_Span = tuple[str, dt.date, dt.date]
+"""A kind of fact, and its days from the first up to but not including the last."""
 
-def _crossings(piece: Piece, boundaries: Mapping[str, Sequence[Boundary]]) -> tuple[list[str], list[Any]]:
+
+def _spans(piece: Piece, boundaries: Mapping[str, Sequence[Boundary]]) -> list[_Span]:
+    """The days that the boundaries have passed since `piece.since`, each once."""
     if piece.since is None:
         raise ValueError("Everybody is due")
+    found: list[_Span] = []
+    for kind, those in boundaries.items():
+        # Boundaries that are functions of their own may fall on the same days.
+        edges = {(boundary(piece.since), boundary(piece.as_of)) for boundary in (tonight, *those)}
+        found += [
+            (kind, first, last) for first, last in sorted({(min(edge), max(edge)) for edge in edges}) if first < last
+        ]
+    return found
+
+
+def _all_within(spans: Sequence[_Span], *, numbered: bool = False) -> tuple[list[str], list[Any]]:
+    """A SELECT of the customers with a fact for each span, behind its place if `numbered`, and what it is asked with."""
     tenant = current_tenant()
     asked: list[str] = []
     params: list[Any] = []
-    for kind, those in boundaries.items():
+    for n, (kind, first, last) in enumerate(spans):
         table, column = _TABLES[kind]
+        number = f"{n}, " if numbered else ""
+        asked.append(
+            f"SELECT {number}customer_id FROM {table} WHERE tenant_id = %s AND {column} >= %s AND {column} < %s"
+        )
         is_day = kind in {"orders", "evidence"}
-        # Boundaries that are functions of their own may fall on the same days.
-        spans = {(boundary(piece.since), boundary(piece.as_of)) for boundary in (tonight, *those)}
-        for first, last in sorted(tuple(sorted(span)) for span in spans):
-            if first == last:
-                continue
-            asked.append(f"SELECT customer_id FROM {table} WHERE tenant_id = %s AND {column} >= %s AND {column} < %s")
-            edges = (first, last) if is_day else (tenant.start_of(first), tenant.start_of(last))
-            params += [tenant.pk, *edges]
+        edges = (first, last) if is_day else (tenant.start_of(first), tenant.start_of(last))
+        params += [tenant.pk, *edges]
     return asked, params
 
 

@@ -277,6 +277,18 @@ def fired(facts: pl.DataFrame, policy: RiskPolicy, as_of: dt.date) -> pl.DataFra
     return every.filter(pl.col("signal").is_in(list(policy.watched))).sort("customer_id", "signal")
 
 
+def possible(signal: Signal, policy: RiskPolicy, as_of: dt.date) -> pl.Expr:
+    """Whether a signal can fire at all, by the columns tier and last_order_on alone (null: it cannot).
+
+    True of every row for which `fired` says it: where it is not, what the signal rests on beside need not be read.
+    """
+    if signal == "contact_silence":
+        return pl.col("tier").is_in(list(policy.top_tiers))
+    if signal in ("frequency_falling", "activity_drop"):
+        return _is_alive(policy, as_of)
+    return pl.lit(value=True)
+
+
 def knowable(facts: pl.DataFrame, policy: RiskPolicy) -> dict[Signal, int]:
     """By signal, of how many customers enough is known that it could fire at all; 0: the firm has no such facts."""
     known = conform(facts, SIGNAL_FACTS)

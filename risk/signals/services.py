@@ -17,7 +17,7 @@ from risk.alerts.services import note_actions, open_or_repeat, pass_over
 from risk.models import Alert
 from risk.rules.policy import RiskPolicy
 from risk.rules.signals import SIGNALS, fired, news, settled
-from risk.signals.facts import night_facts
+from risk.signals.facts import OWN, Asked, night_facts
 from tenants.context import current_tenant
 from tenants.frames import read_frame
 from tenants.parts import Customers, among, are_few
@@ -65,20 +65,36 @@ def fire_for(customers: Sequence[int], *, as_of: dt.date, now: dt.datetime) -> L
     return look(ids, as_of=as_of, now=now, policy=active_policy())
 
 
-def look(customers: Customers, *, as_of: dt.date, now: dt.datetime, policy: Policy) -> Looked:
+def look(
+    customers: Customers, *, as_of: dt.date, now: dt.datetime, policy: Policy, asked: Asked | None = None
+) -> Looked:
     """Open, add to and close the customers' alerts by the facts dated before `as_of`; raise what answers them.
 
-    `now` is when the clocks of new alerts start. Whoever calls holds the lock of `lock_scores`.
+    `now` is when the clocks of new alerts start. `asked` says of whom each signal of OWN is asked: what others have open
+    of it stays as it is; by default all customers are. Whoever calls holds the lock of `lock_scores`.
     """
     rules = policy.section(RiskPolicy)
-    facts = night_facts(as_of, policy, customers)
+    facts = night_facts(as_of, policy, customers, asked)
     found = fired(facts, rules, as_of)
     before = _alerts(as_of, rules, customers)
-    closed = _close_passed(found, facts, before, rules, as_of, now, customers)
+    closed = _close_passed(found, facts, _looked_at(before, asked), rules, as_of, now)
     rows = news(settled(found, before, as_of), before)
-    opened = open_or_repeat(rows, as_of=as_of, now=now, policy_version=policy.number, customers=customers)
-    raised = raise_follow_ups(_answers(rows, customers), policy_version=policy.number, customers=customers)
+    # Of a part that is looked at whole, tables are joined whole, too: they may never have been analyzed.
+    whose = rows.get_column("customer_id").unique().sort().to_list() if are_few(customers) else customers
+    opened = open_or_repeat(rows, as_of=as_of, now=now, policy_version=policy.number, customers=whose)
+    raised = raise_follow_ups(_answers(rows, whose), policy_version=policy.number, customers=whose)
     return Looked(opened.opened, opened.repeated, closed, raised)
+
+
+def _looked_at(alerts: pl.DataFrame, asked: Asked | None) -> pl.DataFrame:
+    """The alerts with is_looked_at: whether their signal is asked of the customer."""
+    if asked is None:
+        return alerts.with_columns(is_looked_at=pl.lit(value=True))
+    kinds = {"customer_id": pl.Int64, "signal": pl.String}
+    pairs = [pl.DataFrame({"customer_id": ids, "signal": [signal] * len(ids)}, kinds) for signal, ids in asked.items()]
+    own = pl.concat(pairs).with_columns(is_asked=pl.lit(value=True))
+    is_looked_at = ~pl.col("signal").is_in(list(OWN)) | pl.col("is_asked").fill_null(value=False)
+    return alerts.join(own, on=list(kinds), how="left").with_columns(is_looked_at=is_looked_at)
 
 
 def _alerts(as_of: dt.date, rules: RiskPolicy, customers: Customers) -> pl.DataFrame:
@@ -139,11 +155,10 @@ def _close_passed(
     rules: RiskPolicy,
     as_of: dt.date,
     now: dt.datetime,
-    customers: Customers,
 ) -> int:
     """Close what no longer fires: the customer came back, or is lost: closed, or silent for so long.
 
-    What facts of the day itself have opened is left to who sees them.
+    `alerts` as of `_looked_at`. What facts of the day itself have opened is left to who sees them.
     """
     passing = [signal for signal, rule in SIGNALS.items() if rule.passes]
     living = facts.select("customer_id", "last_order_on").with_columns(is_living=True)
@@ -153,7 +168,7 @@ def _close_passed(
         .join(living, on="customer_id", how="left")
     )
     is_gone = pl.col("is_living").is_null()
-    over = over.filter(is_gone | pl.col("signal").is_in(passing))
+    over = over.filter(is_gone | (pl.col("is_looked_at") & pl.col("signal").is_in(passing)))
     if over.is_empty():
         return 0
     long_ago = as_of - dt.timedelta(days=rules.ignore_after_days)

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from customers import services
-from customers.changes import crossed, days_before, due_by_facts, noted
+from customers.changes import crossed, crossed_by, days_before, due_by_facts, noted
 from customers.frames import paid_invoices
 from customers.models import Arrival, Order
 from tenants.models import Tenant
@@ -70,3 +70,22 @@ def test_knows_when_an_invoice_that_is_entered_ahead_will_have_been_paid(cast: C
         (row,) = paid_invoices(TONIGHT, 5, customers).rows(named=True)
         assert (row["days_late"], row["invoices"], row["last_paid_on"]) == (0.0, 2, TONIGHT - DAY)
         assert row["pays_on"] == TONIGHT
+
+
+@pytest.mark.parametrize("days_ago", [1, 30, 31, 60, 61, 90])
+def test_finds_by_group_what_each_would_find_alone(cast: Cast, scope: Tenant, days_ago: int) -> None:
+    talked, other = cast.customer(), cast.customer("Other")
+    with time_machine.travel(at(scope, TONIGHT + DAY)):
+        services.log_interaction(customer=talked, channel="phone", at=at(scope, TONIGHT - days_ago * DAY))
+        services.open_complaint(customer=other, opened_at=at(scope, TONIGHT - days_ago * DAY), topic="Late")
+    Arrival.objects.all().delete()
+    groups = {
+        "both": {"contacts": [days_before(30)], "complaints": [days_before(60)]},
+        "contacts": {"contacts": [days_before(60), days_before(30)]},
+        "tonight": {"complaints": []},
+        "nothing": {},
+    }
+    for piece in (Piece(TONIGHT, SINCE), Piece(TONIGHT, SINCE, Part(other.pk)), Piece(TONIGHT, TONIGHT)):
+        assert crossed_by(piece, groups) == {name: crossed(piece, **kinds) for name, kinds in groups.items()}
+    with pytest.raises(ValueError, match="Everybody is due"):
+        crossed_by(Piece(TONIGHT), groups)

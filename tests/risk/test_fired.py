@@ -13,7 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risk.rules.policy import SIGNAL_CODES, RiskPolicy
-from risk.rules.signals import FIRED, LEVELS, SIGNAL_FACTS, SIGNALS, falling, fired, gaps, knowable, news, settled
+from risk.rules.signals import (
+    FIRED,
+    LEVELS,
+    SIGNAL_FACTS,
+    SIGNALS,
+    falling,
+    fired,
+    gaps,
+    knowable,
+    news,
+    possible,
+    settled,
+)
 
 D = dt.date(2026, 11, 20)
 POLICY = RiskPolicy.pack("callback")
@@ -125,6 +137,54 @@ def test_says_nothing_where_nothing_is_known() -> None:
     assert fired(nothing, POLICY, D).is_empty()
     assert set(knowable(nothing, POLICY).values()) == {0}
     assert knowable(facts({"unanswered_run": 0, "last_asked_on": ago(3)}, {}), POLICY)["unanswered"] == 1
+
+
+NEEDS: dict[str, list[str]] = {
+    "contact_silence": ["last_contact_on"],
+    "frequency_falling": ["gap_recent", "gap_before"],
+    "activity_drop": ["activity_recent", "activity_before"],
+}
+"""What each rests on beside the tier and the last order."""
+
+known_or_not = st.none() | st.integers(0, 9)
+
+
+@st.composite
+def a_customer(draw: st.DrawFn) -> dict[str, Any]:
+    """Facts near the lines, of which any may be unknown."""
+    days = {name: draw(st.none() | st.sampled_from([1, 29, 30, 59, 60, 90, 364, 365, 366, 400])) for name in "ab"}
+    return {
+        "tier": draw(st.sampled_from(["gold", "silver", "bronze", ""])),
+        "last_order_on": None if days["a"] is None else ago(days["a"]),
+        "last_contact_on": None if days["b"] is None else ago(days["b"]),
+        **{name: draw(known_or_not) for name in ("activity_recent", "activity_before")},
+        **{name: draw(st.none() | st.sampled_from([5.0, 10.0, 15.0, 30.0])) for name in ("gap_recent", "gap_before")},
+    }
+
+
+@quick
+@given(st.lists(a_customer(), max_size=25))
+def test_fires_only_what_is_possible_and_needs_no_other_facts_than_of_these(rows: list[dict[str, Any]]) -> None:
+    full = facts(*rows)
+    said = fired(full, POLICY, D)
+    needed = full
+    for signal, columns in NEEDS.items():
+        can = possible(signal, POLICY, D).fill_null(value=False)  # type: ignore[arg-type]  # one of the codes
+        fires = said.filter(pl.col("signal") == signal)["customer_id"].to_list()
+        assert set(fires) <= set(full.filter(can)["customer_id"])
+        needed = needed.with_columns(pl.when(can).then(pl.col(name)).alias(name) for name in columns)
+    assert fired(needed, POLICY, D).rows() == said.rows()
+
+
+@pytest.mark.parametrize("signal", SIGNAL_CODES)
+def test_takes_nothing_for_impossible_that_fires(signal: str) -> None:
+    everything = PULL | NPS | {
+        "tier": "gold", "last_order_on": ago(100), "last_contact_on": ago(40), "gap_recent": 30.0, "gap_before": 10.0,
+        "activity_recent": 0, "activity_before": 9, "leaving": "broke_off", "repeated_times": 3,
+    }  # fmt: skip
+    assert facts(everything).filter(possible(signal, POLICY, D)).height == 1  # type: ignore[arg-type]  # a code
+    gone = facts(everything | {"tier": "", "last_order_on": ago(366)})
+    assert gone.filter(possible(signal, POLICY, D)).height == (signal not in NEEDS)  # type: ignore[arg-type]  # a code
 
 
 # ── facts that the rules make ───────────────────────────────────────────────
