@@ -35,7 +35,7 @@ def landed(
         .join(owners.select("customer_id", "owner_a_id"), on="customer_id", how="left")
         .sort("due_on", "last_touch_on", "customer_id", "kind", nulls_last=True)
     )
-    desks = Desks(calendar, as_of, _last(rows, as_of), room_of_members(rules, calendar), _taken(as_of))
+    desks = Desks(calendar, as_of, _last(rows, as_of), room_of_members(rules, calendar), taken(as_of))
     came_late = pl.col("last_touch_on").is_not_null() & (pl.col("due_on") == pl.col("since"))
     days = [
         desks.place(Wanted(*each))
@@ -57,8 +57,11 @@ def _last(rows: pl.DataFrame, as_of: dt.date) -> dt.date:
     return latest + dt.timedelta(days=interval if isinstance(interval, int) else 0)
 
 
-def _taken(as_of: dt.date) -> dict[tuple[Person, dt.date], int]:
-    """How many open follow-ups each person has on each day from a day on."""
+def taken(as_of: dt.date) -> dict[tuple[Person, dt.date], int]:
+    """How many open follow-ups each person has on each day from a day on.
+
+    Rows are counted, not their numbers, which the index of the queues does not hold: it answers alone.
+    """
     rows = FollowUp.objects.filter(status=FollowUp.Status.OPEN, assignee__isnull=False, day__gte=as_of)
-    counted = rows.order_by().values_list("assignee", "day").annotate(number=Count("pk"))
+    counted = rows.order_by().values_list("assignee", "day").annotate(number=Count("*"))
     return {(person, day): number for person, day, number in counted}

@@ -108,6 +108,8 @@ def rank_again(part: Part) -> int:
     """Bring the priority of the part's open follow-ups up to date with tonight's money and health; returns how many.
 
     Locked in the order of their numbers, as by people who change several at once: none waits for the other crosswise.
+    The part is said of each table: from one the planner does not conclude that it holds of those that it is joined to,
+    and would read all of the firm's for each part.
     """
     now = priority_sql("s.monetary", "h.score", "f.level")
     tenant_id = current_tenant().pk
@@ -116,11 +118,13 @@ def rank_again(part: Part) -> int:
             f"""
             UPDATE followups_followup f SET priority = r.priority FROM (
                 SELECT f.id, {now} AS priority FROM followups_followup f
-                LEFT JOIN segmentation_standing s ON s.tenant_id = %s AND s.customer_id = f.customer_id
-                LEFT JOIN health_healthscore h ON h.tenant_id = %s AND h.customer_id = f.customer_id
+                LEFT JOIN segmentation_standing s
+                  ON s.tenant_id = %s AND s.customer_id = f.customer_id AND {part.sql("s.customer_id")}
+                LEFT JOIN health_healthscore h
+                  ON h.tenant_id = %s AND h.customer_id = f.customer_id AND {part.sql("h.customer_id")}
                 WHERE f.tenant_id = %s AND f.status = 'open' AND {part.sql("f.customer_id")} AND f.priority <> {now}
                 ORDER BY f.id FOR NO KEY UPDATE OF f
-            ) r WHERE f.tenant_id = %s AND f.id = r.id AND f.status = 'open'
+            ) r WHERE f.tenant_id = %s AND f.id = r.id AND f.status = 'open' AND {part.sql("f.customer_id")}
             """,
             [tenant_id] * 4,
         )

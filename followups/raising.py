@@ -18,7 +18,7 @@ from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import priority
 from tenants.context import current_tenant
 from tenants.frames import copy_frame, insert_frame, read_frame
-from tenants.parts import Customers, among, are_few
+from tenants.parts import Customers, Part, among, are_few
 from tenants.policies import active_policy
 
 _FURTHER: Final[Mapping[str, Any]] = {
@@ -51,11 +51,15 @@ def raise_follow_ups(wanted: pl.DataFrame, *, policy_version: int, customers: Cu
     zone = current_tenant().zone
     ends = {day: dt.datetime.combine(day, rules.done_by, tzinfo=zone) for day in asked.get_column("due_on").unique()}
     clock = pl.col("due_on").replace_strict(ends, return_dtype=pl.Datetime("us", "UTC"))
+    # Of named customers their rows are looked up; of a part each table is read, and has to be told which part.
+    part = customers if isinstance(customers, Part) else None
     worth = read_frame(
         f"""
         SELECT c.id, COALESCE(s.monetary, 0), h.score FROM customers_customer c
-        LEFT JOIN segmentation_standing s ON s.tenant_id = c.tenant_id AND s.customer_id = c.id
-        LEFT JOIN health_healthscore h ON h.tenant_id = c.tenant_id AND h.customer_id = c.id
+        LEFT JOIN segmentation_standing s
+          ON s.tenant_id = c.tenant_id AND s.customer_id = c.id AND {among(part, "s.customer_id")}
+        LEFT JOIN health_healthscore h
+          ON h.tenant_id = c.tenant_id AND h.customer_id = c.id AND {among(part, "h.customer_id")}
         WHERE c.tenant_id = %s AND {among(customers, "c.id")}
         """,
         [current_tenant().pk],

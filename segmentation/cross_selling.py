@@ -13,7 +13,7 @@ import polars as pl
 from django.utils import timezone
 
 from customers.changes import cut_points, days_before, due_by_facts
-from customers.frames import first_purchases, order_sizes, relations
+from customers.frames import bought_on_both_sides, first_purchases, order_sizes, relations
 from customers.models import month_of
 from segmentation.facts import of_customers
 from segmentation.models import CrossSellRule, CrossSellRun, SpecDrift, Standing
@@ -59,6 +59,9 @@ def work(piece: Piece) -> Counts:
     split = days_before(rules.drift_days)(piece.as_of)
 
     def compared(customers: Customers) -> pl.DataFrame:
+        if are_few(customers):
+            # Most customers about whom something has come in never bought enough articles twice to be compared.
+            customers = bought_on_both_sides(split, rules.drift_days, rules.drift_products, customers)
         living = relations(customers=customers).select("customer_id")
         return order_sizes(split, rules.drift_days, customers).join(living, on="customer_id", how="semi")
 

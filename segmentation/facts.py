@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from customers.frames import order_days, relations, window_sums
+from customers.frames import closed_customers, last_order_days, order_days, relations, window_sums
 from segmentation.rules import rfm, stages
 from segmentation.rules.policy import TierPolicy
 from tenants.context import current_tenant
@@ -44,6 +44,25 @@ def tier_facts(
             industry_position="industry_position",
             growth_potential="growth_potential",
             pin="pin",
+        )
+    )
+
+
+def rank_facts(as_of: dt.date, rules: TierPolicy, customers: Customers = None) -> pl.DataFrame:
+    """customer_id, last_order_on, frequency and monetary of `tier_facts`, of those who ever ordered.
+
+    All that ranks are worked out from, without reading what only a customer's own tier rests on.
+    """
+    window = window_sums({"window": (rfm.window_start(as_of, rules.window_months), as_of)}, customers)
+    return (
+        last_order_days(as_of, customers)
+        .join(closed_customers(customers), on="customer_id", how="anti")
+        .join(window, on="customer_id", how="left")
+        .select(
+            "customer_id",
+            "last_order_on",
+            frequency=pl.col("window_orders").fill_null(0),
+            monetary=pl.col("window_net").fill_null(0),
         )
     )
 

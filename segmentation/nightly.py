@@ -21,6 +21,7 @@ from customers.models import Customer
 from segmentation.facts import (
     of_customers,
     pins,
+    rank_facts,
     ranked_standings,
     standings,
     tier_facts,
@@ -76,15 +77,11 @@ def _ranked(piece: Piece, rules: TierPolicy) -> Iterator[pl.DataFrame]:
     """The facts behind ranks of everybody who ever ordered, a stretch at a time; of who has never changed, as it was."""
     if piece.since is None:
         for part in parts_of(cut_points(STRETCH)):
-            yield _of_ranked(tier_facts(piece.as_of, rules, customers=part))
+            yield rank_facts(piece.as_of, rules, part).select(*rfm.RFM_FACTS)
         return
     due = _due(piece, rules)
     yield ranked_standings(without=due)
-    yield _of_ranked(of_customers(due, lambda some: tier_facts(piece.as_of, rules, customers=some)))
-
-
-def _of_ranked(facts: pl.DataFrame) -> pl.DataFrame:
-    return facts.filter(pl.col("last_order_on").is_not_null()).select(*rfm.RFM_FACTS)
+    yield of_customers(due, lambda some: rank_facts(piece.as_of, rules, some)).select(*rfm.RFM_FACTS)
 
 
 def work(piece: Piece) -> Counts:

@@ -320,6 +320,8 @@ def places_of(customer: Customer, *, most: int = 5) -> list[PlaceLine]:
     """The customer's places in journeys: those under way and waiting first, then the last that ended."""
     rows = Enrolment.objects.filter(customer=customer).select_related("journey", "complaint", "product")
     found = sorted(rows.order_by("-entered_at", "-pk")[: most * 2], key=lambda row: row.ended_at is not None)[:most]
+    if not found:  # as on most customers' pages
+        return []
     steps: dict[int, dict[str, JourneyStep]] = {row.pk: {} for row in found}
     for step in JourneyStep.objects.filter(enrolment__in=found).select_related("follow_up", "message"):
         steps[step.enrolment_id][step.code] = step

@@ -778,6 +778,8 @@ def runs_of(*, customer: Customer | None = None, alert: Alert | None = None, inc
 def open_steps(runs: Sequence[PlaybookRun]) -> dict[int, list[PlaybookStep]]:
     """Run id → its steps in the order in which they came."""
     found: dict[int, list[PlaybookStep]] = {run.pk: [] for run in runs}
+    if not found:  # as on most customers' pages
+        return found
     related = ("follow_up__assignee__user", "message", "said_by__user")
     for row in PlaybookStep.objects.filter(run__in=runs).select_related(*related).order_by("pk"):
         found[row.run_id].append(row)

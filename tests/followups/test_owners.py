@@ -9,6 +9,7 @@ import pytest
 from django.db.models import Q
 
 from customers.models import Customer
+from customers.querysets import visible_apart
 from followups import querysets
 from followups.models import FollowUp
 from followups.querysets import best_of_all, count_queue, counted, due_filter
@@ -62,6 +63,8 @@ def test_is_as_visible_as_its_customer(raised, scope, cast, who):
         raised(cast.customer(f"{a} {b}", owner_a=a, owner_b=b))
     visible = Customer.objects.visible_to(member).values("pk")
     assert set(FollowUp.objects.visible_to(member)) == set(FollowUp.objects.filter(customer__in=visible))
+    parts = [pk for part in visible_apart(member) for pk in FollowUp.objects.filter(part).values_list("pk", flat=True)]
+    assert sorted(parts) == sorted(FollowUp.objects.visible_to(member).values_list("pk", flat=True))
 
 
 # ── the best of everybody's ─────────────────────────────────────────────────
