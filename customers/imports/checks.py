@@ -79,16 +79,16 @@ def check(kind: str, batch: Batch, mapped: Mapping[str, str], firm: Firm) -> Che
     fields = [field for field in fields_of(kind) if field.name in mapped]
     texts, values, codes = {}, {}, {}
     for field in fields:
-        text = pl.Series(field.name, batch.columns[mapped[field.name]], dtype=pl.String).str.strip_chars()
+        text = batch.columns[mapped[field.name]].alias(field.name).rechunk().str.strip_chars()
         texts[field.name] = text = text.replace("", None)
         values[field.name], codes[field.name] = _read_field(field, text, firm)
-    lines = pl.Series("line", batch.lines, dtype=pl.Int64)
+    lines = batch.lines.alias("line").rechunk()
     good = pl.DataFrame([lines, *(value.alias(name) for name, value in values.items())])
-    if kind == Import.Kind.ORDERS and batch.lines:
+    if kind == Import.Kind.ORDERS and not lines.is_empty():
         money = good.select(rules.line_money_points().abs() >= rules.MAX_MONEY_POINTS).to_series()
         codes["unit_price"] = _worse(codes["unit_price"], money, "too_large")
     wrong = pl.DataFrame({name: code.is_not_null() for name, code in codes.items()})
-    bad = wrong.select(pl.any_horizontal(pl.all())).to_series() if batch.lines else pl.Series([], dtype=pl.Boolean)
+    bad = wrong.select(pl.any_horizontal(pl.all())).to_series() if len(lines) else pl.Series([], dtype=pl.Boolean)
     failed = _failures(kind, lines, texts, codes, bad)
     absent = [pl.lit(None, _dtype(f.type)).alias(f.name) for f in fields_of(kind) if f.name not in mapped]
     return Checked(good.filter(~bad).with_columns(absent), pl.concat([failed, _broken(batch)]))

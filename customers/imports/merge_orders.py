@@ -15,6 +15,7 @@ from customers.imports.rows import (
     add,
     add_customers,
     add_products,
+    array_of,
     change,
     customer_ids,
     fresh_ids,
@@ -197,8 +198,8 @@ def _heads(lines: pl.DataFrame, work: Work) -> pl.DataFrame:
     )
     known = read_frame(
         "SELECT external_id, id, customer_id, placed_on, digest, due_on, paid_on, status FROM customers_order "
-        "WHERE tenant_id = %s AND source = %s AND external_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
-        [work.tenant.pk, work.source, heads["order"].to_list()],
+        "WHERE tenant_id = %s AND source = %s AND external_id = ANY(%s::text[]) ORDER BY id FOR NO KEY UPDATE",
+        [work.tenant.pk, work.source, array_of(heads["order"])],
         schema={
             "order": pl.String, "known_id": pl.Int64, "known_customer_id": pl.Int64, "known_placed_on": pl.Date,
             "known_digest": pl.String, "known_due_on": pl.Date, "known_paid_on": pl.Date, "known_status": pl.String,
@@ -254,7 +255,7 @@ def _write(orders: pl.DataFrame, lines: pl.DataFrame, work: Work) -> None:
         ),
     )
     _roll_up(new, old)
-    arrived([*written["customer_id"], *old["known_customer_id"]])
+    arrived(pl.concat([written["customer_id"], old["known_customer_id"]]).unique())
 
 
 def _roll_up(new: pl.DataFrame, old: pl.DataFrame) -> None:

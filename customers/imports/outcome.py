@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +17,11 @@ from django.utils.translation import gettext as _
 from customers.imports.fields import Choice, Field, Number, Text, Words, YesNo, fields_of
 from customers.imports.problems import reason
 from customers.imports.rows import OUTCOME
-from customers.imports.spool import BUCKETS, Spool
+from customers.imports.spool import BUCKETS, Piece, Spool
 from customers.models import Import
 
-_BLOCK: Final = 500_000  # lines of the file that are handed out at once while they are not in order yet
+_BLOCK: Final = 500_000  # lines that are handed out at once while they are not in order yet, or put in order
+_AT_A_TIME: Final = 2  # pieces that are laid down in order
 HEADERS: Final = ["line", "external_id", "outcome", "column", "reason"]
 # A cell that begins so may be run as a formula by whoever opens the file.
 _FORMULA: Final = r"^[=+\-@\t\r]"
@@ -56,15 +59,21 @@ class Outcome:
         """
         parts = sorted(self.folder.glob("*.parquet"))
         if parts and not self._ordered.exists():
-            draft, spool = self.folder / "draft", Spool(self.folder / "spool")
+            draft, spool = self.folder / "draft", Spool(self.folder / "spool", held=1)
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             spool.clear()
             last = self._last()
-            for part in parts:
-                spool.add("lines", pl.read_parquet(part).with_columns(bucket=_bucket_of_line(last)))
-            for number, piece in enumerate(spool.divide("lines")):
+            for rows in _together(parts):
+                spool.add("lines", rows.with_columns(bucket=_bucket_of_line(last)))
+
+            def lay_down(number: int, piece: Piece) -> None:
                 _write(spool.read(piece).sort("line"), draft / f"{number:06}.parquet")
+
+            pieces = spool.divide("lines")
+            with ThreadPoolExecutor(_AT_A_TIME, "outcome") as pool:  # Polars lets the others run
+                for _done in pool.map(lay_down, itertools.count(), pieces):
+                    pass
             shutil.rmtree(spool.folder)
             draft.rename(self._ordered)
         for part in parts:
@@ -106,6 +115,17 @@ class Outcome:
         for first in range(1, self._last() + 1, _BLOCK):
             wanted = pl.col("line").is_between(first, first + _BLOCK - 1)
             yield self._scan().filter(wanted).sort("line").collect()
+
+
+def _together(parts: Sequence[Path]) -> Iterator[pl.DataFrame]:
+    """The lines of the parts, about so many at a time as are put down at once."""
+    held, height = [], 0
+    for part in parts:
+        held.append(pl.read_parquet(part))
+        height += held[-1].height
+        if height >= _BLOCK or part == parts[-1]:
+            yield pl.concat(held)
+            held, height = [], 0
 
 
 def _write(rows: pl.DataFrame, path: Path) -> None:

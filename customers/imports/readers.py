@@ -19,8 +19,10 @@ from typing import Any, Final, TextIO
 from xml.etree.ElementTree import ParseError
 
 import openpyxl
+import polars as pl
 
-from customers.imports.files import HEAD, File, check_workbook, delimiter_of, encoding_of, head_of, opened, scan
+from customers.imports.files import BLOCK, HEAD, File, check_workbook, delimiter_of, encoding_of, head_of, opened, scan
+from customers.imports.plain import plain_rows
 from customers.imports.problems import ImportProblem
 
 BATCH: Final = 50_000  # rows, about
@@ -57,6 +59,31 @@ class Handful:
         broken = [(line, cells) for line, cells in found if isinstance(cells, Broken)]
         return cls([line for line, _cells in good], [cells for _line, cells in good], broken)
 
+    def series(self) -> list[pl.Series]:
+        """The cells by column; there must be rows."""
+        return [pl.Series(cells, dtype=pl.String) for cells in zip(*self.rows, strict=True)]
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Some records that came as columns: one of each line from `first` on, none of them broken."""
+
+    first: int
+    cells: pl.DataFrame
+    broken: Sequence[tuple[int, Broken]] = ()
+
+    @property
+    def lines(self) -> Sequence[int]:
+        return range(self.first, self.first + self.cells.height)
+
+    @property
+    def rows(self) -> Sequence[Cells]:
+        return self.cells.rows()
+
+    def series(self) -> list[pl.Series]:
+        """The cells by column."""
+        return self.cells.get_columns()
+
 
 @dataclass(frozen=True)
 class Table:
@@ -72,21 +99,32 @@ class Table:
 class Batch:
     """Some rows of a file: their lines, their cells by column, and the lines that are no rows."""
 
-    columns: dict[str, list[str | None]]
-    lines: list[int] = field(default_factory=list)
+    columns: dict[str, pl.Series]
+    lines: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.Int64))
     broken: list[tuple[int, Broken]] = field(default_factory=list)
     progress: float = 0.0  # share of the file that is read
 
-    def add(self, handful: Handful) -> None:
+    @classmethod
+    def empty(cls, columns: Sequence[str]) -> Batch:
+        return cls({column: pl.Series([], dtype=pl.String) for column in columns})
+
+    def add(self, handful: Handful | Plain) -> None:
         self.broken += handful.broken
-        if handful.rows:
-            self.lines += handful.lines
-            for cells, column in zip(zip(*handful.rows, strict=True), self.columns.values(), strict=True):
-                column += cells
+        if lines := handful.lines:
+            self.lines.append(_series_of(lines))
+            for column, cells in zip(self.columns.values(), handful.series(), strict=True):
+                column.append(cells)
+
+
+def _series_of(lines: Sequence[int]) -> pl.Series:
+    if isinstance(lines, range):
+        return pl.int_range(lines.start, lines.stop, eager=True)
+    return pl.Series(lines, dtype=pl.Int64)
 
 
 def look(file: File) -> tuple[Table, list[tuple[int, Cells]]]:
     """The table and its first five rows, from the beginning of the file alone. Raises ImportProblem."""
+    found: Handful | Plain
     if file.format == "xlsx":
         table = Table(file, "", "", _workbook_headers(file))
         with _sheet(file) as sheet:
@@ -122,11 +160,11 @@ def batches(table: Table, columns: Sequence[str], size: int = BATCH) -> Generato
     empty = True
     with _handfuls(table, columns) as (handfuls, progress):
         while True:
-            batch = Batch(columns={column: [] for column in columns})
+            batch = Batch.empty(columns)
             while len(batch.lines) < size and (handful := next(handfuls, None)):
                 batch.add(handful)
-                batch.progress = progress(batch.lines[-1] if batch.lines else 0)
-            if not batch.lines and not batch.broken:
+                batch.progress = progress(batch.lines[-1] if len(batch.lines) else 0)
+            if batch.lines.is_empty() and not batch.broken:
                 break
             empty = False
             yield batch
@@ -135,7 +173,9 @@ def batches(table: Table, columns: Sequence[str], size: int = BATCH) -> Generato
 
 
 @contextmanager
-def _handfuls(table: Table, columns: Sequence[str]) -> Iterator[tuple[Iterator[Handful], Callable[[int], float]]]:
+def _handfuls(
+    table: Table, columns: Sequence[str]
+) -> Iterator[tuple[Iterator[Handful | Plain], Callable[[int], float]]]:
     """The file's records, and the share of the file that is read when a line is."""
     if table.file.format == "xlsx":
         with _sheet(table.file) as sheet:
@@ -165,10 +205,10 @@ def _text_of(head: bytes, encoding: str) -> io.StringIO:
     return io.StringIO(codecs.getincrementaldecoder(encoding)("strict").decode(head), newline="")
 
 
-def _text_handfuls(table: Table, text: TextIO, columns: Sequence[str], size: int) -> Iterator[Handful]:
+def _text_handfuls(table: Table, text: TextIO, columns: Sequence[str], size: int) -> Iterator[Handful | Plain]:
     if table.file.format == "ndjson":
         return _by_handful(_json_records(text, columns), size)
-    return _csv_handfuls(text, table, columns, size)
+    return _csv_handfuls(text, table, columns, size, BLOCK)
 
 
 def _by_handful(records: Records, size: int) -> Iterator[Handful]:
@@ -186,28 +226,88 @@ def _picker(headers: Sequence[str], columns: Sequence[str]) -> Callable[[Sequenc
 # ── CSV ─────────────────────────────────────────────────────────────────────
 
 
-def _csv_handfuls(text: TextIO, table: Table, columns: Sequence[str], size: int) -> Iterator[Handful]:
-    reader = csv.reader(text, delimiter=table.delimiter, strict=True)
+def _csv_handfuls(
+    text: TextIO, table: Table, columns: Sequence[str], size: int, block: int
+) -> Iterator[Handful | Plain]:
+    """The records, `size` at a time, or as many as stand in a block of about so many characters that is plain."""
+    blocks = _Blocks(text, block)
+    reader = csv.reader(blocks.lines(), delimiter=table.delimiter, strict=True)
     width, pick = len(table.headers), _picker(table.headers, columns)
+    places = [table.headers.index(column) for column in columns]
     try:
         next((row for row in reader if any(row)), None)  # the header
     except csv.Error as wrong:
         _refuse_open_quote(wrong, reader.line_num)
+    plain = 0  # lines that the reader has not seen
     while True:
+        left = blocks.given - reader.line_num
+        if not left:  # it stands between two records, and between two blocks
+            ahead = blocks.take()
+            if not ahead:
+                return
+            cells = plain_rows(ahead, width, table.delimiter, places)
+            if cells is not None:
+                yield Plain(reader.line_num + plain + 1, cells)
+                plain += cells.height
+                continue
+            left = blocks.give(ahead)
         first = reader.line_num + 1
         rows: list[list[str]] = []
         error: csv.Error | None = None
         try:
-            rows.extend(itertools.islice(reader, size))  # keeps what it has read before an error
+            rows.extend(itertools.islice(reader, min(size, left)))  # keeps what it has read before an error
         except csv.Error as wrong:
             error = wrong
-        if not rows and error is None:
-            return
         is_plain = error is None and reader.line_num - first + 1 == len(rows)
         if is_plain and set(map(len, rows)) == {width} and all(map(itemgetter(0), rows)):
-            yield Handful(range(first, first + len(rows)), list(map(pick, rows)))
+            yield Handful(range(first + plain, first + plain + len(rows)), list(map(pick, rows)))
         else:
-            yield Handful.of(list(_csv_records(rows, first, width, pick, error, reader.line_num)))
+            last = reader.line_num + plain
+            yield Handful.of(list(_csv_records(rows, first + plain, width, pick, error, last)))
+
+
+class _Blocks:
+    """A text in blocks of whole lines: each is either taken by who reads it at once, or given line by line."""
+
+    def __init__(self, text: TextIO, size: int) -> None:
+        self._text = text
+        self._size = size
+        self._rest = ""
+        self._begun = ""
+        self.given = 0
+        """Lines of the blocks that are given line by line, up to the end of the last one."""
+
+    def take(self) -> str:
+        """The next block; empty when there is none."""
+        parts = [self._rest]
+        self._rest = ""
+        while more := self._text.read(self._size):
+            # A carriage return at the very end may be half of a break.
+            end = max(more.rfind("\n"), more.rfind("\r", 0, -1)) + 1
+            if end:
+                self._rest = more[end:]
+                parts.append(more[:end])
+                break
+            parts.append(more)
+        return "".join(parts)
+
+    def give(self, block: str) -> int:
+        """Let the block be the next one that is given line by line; returns how many lines it has."""
+        self._begun = block
+        lines = _breaks(block) + (not block.endswith(("\n", "\r")))
+        self.given += lines
+        return lines
+
+    def lines(self) -> Iterator[str]:
+        """Line by line what `give` has put there; where more is asked for, the next block."""
+        while True:
+            if not self._begun:
+                block = self.take()
+                if not block:
+                    return
+                self.give(block)
+            block, self._begun = self._begun, ""
+            yield from io.StringIO(block, newline="")
 
 
 def _csv_records(

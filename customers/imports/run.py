@@ -1,7 +1,7 @@
 """Running an import: killed anywhere and started again it goes on, and everything is counted once.
 
 1. Reading writes nothing but the import's progress: it checks the whole file and lays the good rows down in
-   the spool; then it looks at rows that must agree with each other. Killed, it begins anew.
+   the spool; then it brings rows together that must agree with each other and lie apart. Killed, it begins anew.
 2. The pieces of work are then fixed. Each is one transaction that merges its rows and, in the same
    transaction, counts them and marks itself done (`Import.done_part`, `done_ahead`): killed, nothing of it is there.
    Several pieces are under way at a time, each on a connection of its own: while one prepares its rows, PostgreSQL
@@ -22,6 +22,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import closing
 from contextvars import copy_context
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 from typing import Final, TypeVar
@@ -33,13 +34,13 @@ from django.utils import timezone
 from psycopg2 import errors
 
 from customers.imports import readers, stores
-from customers.imports.checks import Firm, check
+from customers.imports.checks import Checked, Firm, check
 from customers.imports.files import File
 from customers.imports.lease import Lease, held
 from customers.imports.outcome import write_file
 from customers.imports.problems import ImportProblem
 from customers.imports.rows import Collision, Merged, Work
-from customers.imports.spool import Piece, Spool
+from customers.imports.spool import Homes, Piece, Spool
 from customers.imports.stages import STAGES, Gathering, Stage
 from customers.models import Import
 from tenants.context import tenant_scope
@@ -154,49 +155,72 @@ class _Job:
             raise ImportProblem("file_gone")
         self.store.clear()
         self.spool.clear()
-        firm = self._firm()
         stages = [stage for stage in STAGES[row.kind] if not (stage.prepares and row.dry_run)]
+        homes = {stage.name: Homes(self.store.spool / f"homes_{stage.name}") for stage in stages if stage.gathered}
+        for found in homes.values():
+            found.clear()
         table = readers.inspect(File.at(path), settings.IMPORT_MAX_BYTES)
         rows = failed = 0
-        batches = readers.batches(table, list(dict.fromkeys(row.mapping.values())))
-        for number, batch in enumerate(_ahead(batches)):
-            checked = check(row.kind, batch, row.mapping, firm)
+        for number, (progress, checked) in enumerate(_ahead(self._checked(row, table, self.firm))):
             for stage in stages:
-                self.spool.add(stage.first_stop, stage.split(checked.good))
+                placed = stage.split(checked.good)
+                self.spool.add(stage.name, placed)
+                if stage.gathered:
+                    homes[stage.name].note(stage.records(placed), placed["bucket"])
             self._refuse(f"read-{number:06}", checked.failed)
             rows += checked.good.height + checked.failed.height
             failed += checked.failed.height
-            self._advance(rows=rows, failed=failed, done_part=int(batch.progress * _SCALE), whole=_SCALE)
+            self._advance(rows=rows, failed=failed, done_part=int(progress * _SCALE), whole=_SCALE)
         for stage in stages:
-            failed += self._gather(stage, firm)
+            if stage.gathered:
+                failed += self._gather(stage, stage.gathered, homes[stage.name])
         pieces = self.spool.finish([stage.name for stage in stages])
         self._advance(
             status=Import.Status.WRITING, done_part=0, done_ahead=[], whole=len(pieces), attempts=1,
             failed=failed, created=0, updated=0, unchanged=0,
         )  # fmt: skip
 
+    def _checked(self, row: Import, table: readers.Table, firm: Firm) -> Generator[tuple[float, Checked]]:
+        """The file's batches, checked, each with the share of the file that is read. Touches no database."""
+        # Reading, checking and putting down go on at the same time, each in a thread: Polars lets the others run.
+        for batch in _ahead(readers.batches(table, list(dict.fromkeys(row.mapping.values())))):
+            yield batch.progress, check(row.kind, batch, row.mapping, firm)
+
     def _refuse(self, part: str, failed: pl.DataFrame) -> None:
         if not failed.is_empty():
             self.store.outcome.write(part, failed.with_columns(outcome=pl.lit("failed")))
 
-    def _gather(self, stage: Stage, firm: Firm) -> int:
-        """Rows of a stage from where they stopped first to their pieces; returns how many are refused on the way."""
-        if stage.gathered is None:
+    def _gather(self, stage: Stage, gathering: Gathering, homes: Homes) -> int:
+        """Bring together the rows of records that lie in several buckets; returns how many are refused on the way.
+
+        Most files have none, or few: rows that lie together already are not touched.
+        """
+        marks = f"marks_{stage.name}"
+        found = False
+        for several in homes.several():
+            self.spool.add(marks, several)
+            found = True
+        if not found:
             return 0
+        for rows in self.spool.take_out(stage.name, marks, gathering.home):
+            self.spool.add(stage.apart, stage.bring_together(rows))
         refused = 0
-        for number, (good, failed) in enumerate(_ahead(self._gathered(stage, stage.gathered, firm))):
-            self.spool.add(stage.name, stage.place(good))
+        for number, (good, failed) in enumerate(_ahead(self._gathered(stage, gathering))):
+            self.spool.add(stage.name, stage.place(good, agreed=True))
             self._refuse(f"gather-{number:06}", failed)
             refused += failed.height
             self._advance(done_part=_SCALE)  # finds out whether somebody has cancelled
-        self.spool.forget(stage.first_stop)
+        for name in (marks, stage.apart):
+            self.spool.forget(name)
         return refused
 
-    def _gathered(self, stage: Stage, gathering: Gathering, firm: Firm) -> Generator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for piece in self.spool.divide(stage.first_stop):
-            yield gathering.agree(self.spool.read(piece).sort("line"), firm)
+    def _gathered(self, stage: Stage, gathering: Gathering) -> Generator[tuple[pl.DataFrame, pl.DataFrame]]:
+        for piece in self.spool.divide(stage.apart):
+            yield gathering.agree(self.spool.read(piece).sort("line"), self.firm)
 
-    def _firm(self) -> Firm:
+    @cached_property
+    def firm(self) -> Firm:
+        """The firm as it is when the import begins, or goes on."""
         with tenant_scope(self.tenant):
             people = Member.objects.filter(is_active=True).values_list("user__email", "pk")
             members = {email.lower(): pk for email, pk in people}
@@ -290,10 +314,10 @@ class _Job:
             cursor.execute("SET LOCAL synchronous_commit = off")
         work = Work(self.tenant, row.source, timezone.now())
         if not row.dry_run:
-            return stage.merge(rows, work)
+            return stage.merge_piece(rows, work, self.firm)
         before = transaction.savepoint()
         try:
-            return stage.merge(rows, work)
+            return stage.merge_piece(rows, work, self.firm)
         finally:
             transaction.savepoint_rollback(before)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
@@ -11,19 +11,29 @@ import polars as pl
 from customers.imports import merge_facts, merge_orders, merge_referrals
 from customers.imports.checks import Firm
 from customers.imports.rows import Merged, Work
-from customers.imports.spool import bucket_of
+from customers.imports.spool import bucket_of, home, record_of
 from customers.models import Import
 
 
 @dataclass(frozen=True)
 class Gathering:
-    """What is looked at before the pieces are made: rows that must agree with each other, wherever they stand.
+    """What rows must agree with each other, wherever they stand in the file, before they are merged.
 
-    `agree` gets all rows of some records in the order of the file, and gives those that agree and the refused ones.
+    `agree` gets all rows of some records (those with the same `keys`) in the order of the file, and gives those that agree
+    and the refused ones. Most records have all their rows in one bucket: these are looked at with their piece. The others are
+    brought together first.
     """
 
     keys: tuple[str, ...]
     agree: Callable[[pl.DataFrame, Firm], tuple[pl.DataFrame, pl.DataFrame]]
+
+    @property
+    def home(self) -> pl.Expr:
+        """A record's number, as `Homes.several` gives it."""
+        return home(*self.keys)
+
+
+_AGREED: Final = "agreed"  # the column that says of a row whether its record was looked at before the pieces were made
 
 
 @dataclass(frozen=True)
@@ -45,26 +55,50 @@ class Stage:
     gathered: Gathering | None = None
 
     @property
-    def first_stop(self) -> str:
-        """Where rows of the file are put down: with the pieces, or to be gathered first."""
-        return f"apart_{self.name}" if self.gathered else self.name
+    def apart(self) -> str:
+        """Where the rows of records that lie in several buckets are brought together."""
+        return f"apart_{self.name}"
 
     def split(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The stage's part of checked rows, with the buckets of where they stop first."""
-        keys = self.gathered.keys if self.gathered else self.keys
-        return self.pick(rows).with_columns(bucket=bucket_of(*keys))
+        """The stage's part of checked rows, with the buckets of their pieces."""
+        return self.place(self.pick(rows), agreed=False)
 
-    def place(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Gathered rows with the buckets of their pieces."""
-        return rows.with_columns(bucket=bucket_of(*self.keys), within=bucket_of(*self.within))
+    def place(self, rows: pl.DataFrame, *, agreed: bool) -> pl.DataFrame:
+        """Rows of the stage with the buckets of their pieces; `agreed`: they are all there, and agree with each other."""
+        placed = rows.with_columns(bucket=bucket_of(*self.keys))
+        if self.within:
+            placed = placed.with_columns(within=bucket_of(*self.within))
+        return placed.with_columns(pl.lit(agreed).alias(_AGREED)) if self.gathered else placed
+
+    def records(self, rows: pl.DataFrame) -> pl.Series:
+        """The numbers of the records that must agree, for `Homes`."""
+        keys = self.gathered.keys if self.gathered else self.keys
+        return rows.select(record_of(*keys)).to_series()
+
+    def bring_together(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows that lay in several buckets, with the bucket of their record."""
+        keys = self.gathered.keys if self.gathered else self.keys
+        return rows.drop("within", _AGREED, strict=False).with_columns(bucket=bucket_of(*keys))
+
+    def merge_piece(self, rows: pl.DataFrame, work: Work, firm: Firm) -> Merged:
+        """Merge the rows of a piece; those that do not agree with the others of their record are refused before."""
+        if self.gathered is None:
+            return self.merge(rows, work)
+        fresh = rows.filter(~pl.col(_AGREED)).drop(_AGREED).sort("line")
+        good, failed = self.gathered.agree(fresh, firm)
+        good = pl.concat([good, rows.filter(_AGREED).drop(_AGREED)])
+        if good.is_empty():
+            return Merged(0, 0, 0, failed)
+        merged = self.merge(good, work)
+        return replace(merged, lines=pl.concat([merged.lines, failed]))
 
 
 STAGES: Final[dict[str, tuple[Stage, ...]]] = {
     Import.Kind.ORDERS: (
         Stage("products", merge_orders.merge_products, ("product",), merge_orders.products_named, prepares=True),
         # By customer, not by order: what a piece writes lies close together in the tables, its customers are locked
-        # once, and no other piece waits for them, unless one of them has ordered more than a piece holds. Before that each
-        # order's lines have to agree on the customer.
+        # once, and no other piece waits for them, unless one of them has ordered more than a piece holds. An order whose
+        # lines name several customers lies in several buckets: these have to agree before.
         Stage(
             "orders",
             merge_orders.merge_orders,

@@ -43,6 +43,35 @@ def test_changes_nothing_the_second_time(cast, deliver):
         assert list(OrderLine.objects.order_by("pk").values_list("pk", flat=True)) == lines
 
 
+def test_knows_numbers_again_whatever_is_in_them(cast, deliver):
+    """Thousands of them are looked up at once, as one text that PostgreSQL takes apart."""
+    odd = [
+        'a"b',
+        "c\\d",
+        "{e}",
+        "NULL",
+        "f,g",
+        "h'i",
+        "100%",
+        "%s",
+        '"',
+        "\\",
+        '\\"',
+        "é 华",
+        "j  k",
+        "a\tb",
+        "two\nlines",
+    ]
+    quoted = ['"' + name.replace('"', '""') + '"' for name in odd]
+    text = ORDERS + "".join(f"{name},{name},2026-03-02,{name},1,10\n" for name in quoted)
+    assert counts(deliver(text)) == (len(odd), 0, len(odd), 0, 0)
+    assert counts(deliver(text)) == (len(odd), 0, 0, 0, len(odd))
+    with tenant_scope(cast.tenant):
+        assert set(ExternalId.objects.values_list("value", flat=True)) == set(odd)
+        assert set(Product.objects.values_list("external_id", flat=True)) == set(odd)
+        assert set(Order.objects.values_list("external_id", flat=True)) == set(odd)
+
+
 def test_replaces_the_lines_of_an_order_that_comes_again(cast, deliver):
     deliver(TWO_ORDERS)
     row = deliver(ORDERS + "A1,4711,2026-04-02 10:00,hammer,3,9.99\nA2,4712,2026-03-03,hammer,1,10\n")
