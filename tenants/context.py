@@ -100,7 +100,7 @@ def across_tenants(reason: str, *, user: User) -> Iterator[None]:
     The database shows through its own policy just the membership rows of `user`; `reason` goes to the log.
     """
     log.info("across tenants: %s (user %s)", reason, user.pk)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):  # nothing is written that could be taken back
         _setting("app.user_id", user.pk)
         token = _across.set(reason)
         try:

@@ -7,7 +7,8 @@ or change, everything. ListPage and StrictFilterBackend look at the names; the v
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, ClassVar
+from copy import copy
+from typing import Any, ClassVar, Final, NamedTuple
 
 import django_filters as filters
 from django import forms
@@ -15,9 +16,43 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EMPTY_VALUES
 from django.db.models import QuerySet
 from django.forms import BoundField
+from django.utils import translation
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from tenants.kept import Kept
 from tenants.models import Member
+
+FIELDS_KEPT: Final = 1024
+"""Fields of filters kept as they are written; a list draws eight, most of them with nothing chosen."""
+
+_written: Final[Kept[Any, SafeString]] = Kept(FIELDS_KEPT)
+
+
+class Drawn(NamedTuple):
+    """A field of a list's filters as the page prints it, with its label."""
+
+    name: str
+    is_hidden: bool
+    html: SafeString
+
+
+class _Filters(dict[str, filters.Filter]):
+    """The filters that a class declares, by name; one filter set's own are copies of them.
+
+    The library copies them to the depth, with every word of every choice. What a filter set changes of a filter is what
+    the filter holds, and which arguments its field is made with, never an argument itself.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, filters.Filter]:
+        return {name: self._copy(each) for name, each in self.items()}
+
+    @staticmethod
+    def _copy(each: filters.Filter) -> filters.Filter:
+        copied = copy(each)
+        copied.extra = dict(each.extra)
+        copied.method = each.method  # bound to the filter set that the filter is of, so bound anew
+        return copied
 
 
 class StrictFilterSet(filters.FilterSet):
@@ -33,11 +68,12 @@ class StrictFilterSet(filters.FilterSet):
 
     def __init__(self, *args: Any, asked_only: bool = False, **kwargs: Any) -> None:
         """With `asked_only` what is folded away and not set is left out: it narrows nothing, and nobody sees it."""
+        drawn = self.base_filters
         if asked_only:
             data = args[0] if args else kwargs["data"]
             said = {name for name in self.base_filters if data.get(name) not in EMPTY_VALUES}
             drawn = {name: each for name, each in self.base_filters.items() if self._is_drawn(name, said)}
-            self.__dict__["base_filters"] = drawn  # of this one alone; the class keeps all
+        self.__dict__["base_filters"] = _Filters(drawn)  # of this one alone; the class keeps all
         super().__init__(*args, **kwargs)
 
     def _is_drawn(self, name: str, said: Collection[str]) -> bool:
@@ -51,23 +87,70 @@ class StrictFilterSet(filters.FilterSet):
         return {field.name for field in self.form if field.value() not in EMPTY_VALUES}
 
     @property
-    def usual_fields(self) -> list[BoundField]:
+    def usual_fields(self) -> list[Drawn]:
         """The fields that the page always shows, what is set of the others, and what belongs to it."""
         said = self._said
-        return [field for field in self.form if self._is_drawn(field.name, said)]
+        return [self._drawn(field) for field in self.form if self._is_drawn(field.name, said)]
 
     @property
-    def more_fields(self) -> list[BoundField]:
+    def more_fields(self) -> list[Drawn]:
         """The fields that the page shows beside them when it is asked for more."""
         said = self._said
         return [
-            field for field in self.form if field.name not in self.on_demand and not self._is_drawn(field.name, said)
+            self._drawn(field)
+            for field in self.form
+            if field.name not in self.on_demand and not self._is_drawn(field.name, said)
         ]
+
+    def _drawn(self, field: BoundField) -> Drawn:
+        """Writing a field takes longer than all else about it: it is written once for what it offers and what is chosen.
+
+        What a class offers everybody is said by the filter itself; what depends on who asks (people, tags) is looked up,
+        and a part of the key. Of what is typed only the empty field is kept, and nothing that says what is wrong with it.
+        """
+        if field.is_hidden:
+            return Drawn(field.name, True, SafeString(field))
+        value = field.value()
+        offered = self._offered(field)
+        if field.errors or (offered is None and value not in EMPTY_VALUES):
+            return Drawn(field.name, False, field.as_field_group())
+        key = (self.base_filters[field.name], field.html_name, translation.get_language(), str(value or ""), offered)
+        return Drawn(field.name, False, _written.get(key, field.as_field_group))
+
+    def _offered(self, field: BoundField) -> tuple[tuple[str, str], ...] | None:
+        """What can be chosen, as far as it depends on who asks; None where nothing is chosen, but typed."""
+        if not isinstance(field.field, forms.ChoiceField):
+            return None
+        extra = self.base_filters[field.name].extra
+        if "queryset" not in extra and not callable(extra.get("choices")):
+            return ()
+        return tuple((str(choice), str(label)) for choice, label in field.field.widget.choices)
 
     @classmethod
     def names(cls) -> frozenset[str]:
         """The parameters that the list knows."""
         return frozenset(cls.base_filters)
+
+
+class LongSelect(forms.Select):
+    """A list to choose from that may be long, such as everybody in the house.
+
+    Django tells a template of each choice what it is called, what its id would be, and by which template it is written.
+    Ours writes all of them at once (`options`), and asks for no more than is here.
+    """
+
+    def optgroups(self, name: str, value: list[str], attrs: dict[str, Any] | None = None) -> list[Any]:
+        choices = list(self.choices)
+        if any(isinstance(label, list | tuple) for _choice, label in choices):
+            return super().optgroups(name, value, attrs)
+        options: list[dict[str, Any]] = []
+        is_found = False
+        for choice, label in choices:
+            written = "" if choice is None else choice
+            selected = not is_found and str(written) in value
+            is_found = is_found or selected
+            options.append({"value": written, "label": label, "selected": selected, "attrs": {}})
+        return [(None, options, 0)]
 
 
 class IdField(forms.CharField):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import cast
+from contextlib import contextmanager, nullcontext
+from functools import cache
+from typing import Final, cast
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
@@ -15,16 +16,21 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from tenants import view_as
-from tenants.context import tenant_scope
+from tenants.context import current_tenant, tenant_scope
 from tenants.events import acting_member
 from tenants.http import TenantRequest
-from tenants.models import Member, Tenant
+from tenants.kept import Kept
+from tenants.models import Member, Tenant, User
+from tenants.prepared import Prepared
+from tenants.querysets import by_one_night
 from tenants.services import check_token, tenant_of_token
 
 Handler = Callable[[HttpRequest], HttpResponse]
 API = "/api/"
 NOWHERE = "tenants.nowhere"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+ANY_SLUG = "the address asked for"
+"""In the prepared query it stands for the slug."""
 VIEW_AS_STOP = "view-as-stop"
 """The one page that writes while somebody views as a colleague: it ends that."""
 
@@ -60,7 +66,7 @@ class TenantMiddleware:
         slug = _slug_of(request)
         if slug is None or not request.user.is_authenticated:
             return self.get_response(request)  # no tenant's page, or the view sends to sign in
-        tenant = Tenant.objects.filter(slug=slug, is_active=True).first()
+        tenant = _tenant_at(slug)
         if tenant is None:
             return self._nowhere(request)
         with tenant_scope(tenant):
@@ -79,7 +85,7 @@ class TenantMiddleware:
             tenant = tenant_of_token(text)
         else:
             slug = request.session.get("tenant") if request.user.is_authenticated else None
-            tenant = Tenant.objects.filter(slug=slug, is_active=True).first() if slug else None
+            tenant = _tenant_at(slug) if slug else None
         if tenant is None:
             return self.get_response(request)  # the API answers 401
         with tenant_scope(tenant):
@@ -92,12 +98,13 @@ class TenantMiddleware:
 
     def _within(self, request: TenantRequest, tenant: Tenant, member: Member) -> HttpResponse:
         # A programme's token has no session; whoever stops viewing does so as themselves.
-        acts_alone = request.token is not None or _ends_viewing(request)
-        other = None if acts_alone else view_as.viewed(request.session, member)
+        other = None if request.token is not None else view_as.viewed(request.session, member)
+        if other is not None and _ends_viewing(request):
+            other = None
         request.tenant, request.member, request.viewer, request.views_as = tenant, other or member, member, other
         acting = acting_member.set(member)
         try:
-            with timezone.override(tenant.zone):
+            with timezone.override(tenant.zone), by_one_night() if request.method in SAFE else nullcontext():
                 response = self.get_response(request)
         finally:
             acting_member.reset(acting)
@@ -118,6 +125,15 @@ def _slug_of(request: HttpRequest) -> str | None:
         return None
 
 
+@cache
+def _tenants() -> Prepared[Tenant]:
+    return Prepared(Tenant.objects.filter(slug=ANY_SLUG, is_active=True).order_by()[:1], ANY_SLUG)
+
+
+def _tenant_at(slug: str) -> Tenant | None:
+    return next(iter(_tenants().rows(slug)), None)
+
+
 def _ends_viewing(request: HttpRequest) -> bool:
     try:
         return resolve(request.path_info).url_name == VIEW_AS_STOP
@@ -125,9 +141,18 @@ def _ends_viewing(request: HttpRequest) -> bool:
         return False
 
 
+MEMBERSHIPS_KEPT: Final = 512
+_memberships: Final[Kept[tuple[int, int], Prepared[Member]]] = Kept(MEMBERSHIPS_KEPT)
+
+
 def _membership(request: HttpRequest) -> Member | None:
+    tenant, user = current_tenant().pk, cast(User, request.user).pk
+    return next(iter(_memberships.get((tenant, user), lambda: _membership_of(user)).rows()), None)
+
+
+def _membership_of(user: int) -> Prepared[Member]:
     rows = Member.objects.select_related("user", "team", "tenant")
-    return rows.filter(user=request.user, is_active=True).first()
+    return Prepared(rows.filter(user=user, is_active=True)[:1])
 
 
 @contextmanager

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeVar, cast
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import JSONObject
+from django.db.models import Q, QuerySet
 from pydantic import ValidationError
 
 from tenants.context import current_tenant
 from tenants.events import acting_member, record
+from tenants.kept import Kept
 from tenants.models import PolicyVersion, Run, Tenant
 from tenants.policy_words import PolicyFault, fault, faults_of, register, registered
-from tenants.querysets import nights_done
+from tenants.querysets import last_night
 from tenants.rules.documents import Difference, differences
 from tenants.rules.sections import PACKS, Check, PolicySection
 
@@ -110,14 +110,24 @@ def active_policy() -> Policy:
 
     Raises PolicyVersion.DoesNotExist for a tenant that was made without one.
     """
-    return _policy(PolicyVersion.objects.order_by("-number")[:1].get())
+    return _of_row(PolicyVersion.objects.order_by("-number").values_list("pk", flat=True)[:1].get())
 
 
 def policy_of(night: Run | None) -> Policy:
     """The version by which a night worked, so that its numbers can be followed; without a night the version now."""
     if night is None or night.policy_version is None:
         return active_policy()
-    return policy_numbered(night.policy_version)
+    row: int | None = vars(night).get("policy_id")  # `last_night` knows it
+    return policy_numbered(night.policy_version) if row is None else _of_row(row)
+
+
+POLICIES_KEPT: Final = 64
+_policies: Final[Kept[int, Policy]] = Kept(POLICIES_KEPT)
+
+
+def _of_row(pk: int) -> Policy:
+    """The version of a row of the open scope, which never changes: read, and each section validated, once."""
+    return _policies.get(pk, lambda: _policy(PolicyVersion.objects.get(pk=pk)))
 
 
 def policy_on(day: dt.date) -> Policy:
@@ -128,13 +138,9 @@ def policy_on(day: dt.date) -> Policy:
 
 
 def last_night_and_policy() -> tuple[Run, Policy] | None:
-    """`last_night` and its `policy_of`, in one query; None before the first night."""
-    version = PolicyVersion.objects.filter(number=OuterRef("policy_version"))
-    said = JSONObject(number="number", pack="pack", document="document")
-    night = nights_done().annotate(policy=Subquery(version.values(said=said))).first()
-    if night is None:
-        return None
-    return night, Policy(**night.policy) if night.policy else policy_of(night)
+    """`last_night` and its `policy_of`; None before the first night."""
+    night = last_night()
+    return None if night is None else (night, policy_of(night))
 
 
 def _policy(row: PolicyVersion) -> Policy:
