@@ -41,7 +41,7 @@ from segmentation.rules.policy import TierPolicy
 from segmentation.rules.rfm import SCORES
 from tenants.base import MONEY_PLACES
 from tenants.context import current_tenant
-from tenants.filters import StrictFilterSet, id_number
+from tenants.filters import LongSelect, StrictFilterSet, id_number
 from tenants.models import Member, Team
 from tenants.permissions import Role, permissions_of
 from tenants.policies import active_policy
@@ -138,7 +138,9 @@ class CustomerPageFilter(StrictFilterSet):
         label=_("Search"),
         widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name or number"), "autocomplete": "off"}),
     )
-    tier = filters.ChoiceFilter(method="by_code", choices=_tiers_or_none, label=_("Tier"), empty_label=_("All"))
+    tier = filters.ChoiceFilter(
+        method="by_code", choices=_tiers_or_none, label=_("Tier"), empty_label=_("All"), widget=LongSelect
+    )
     health = filters.ChoiceFilter(field_name="band", choices=Band.choices, label=_("Health"), empty_label=_("All"))
     risk = filters.ChoiceFilter(
         method="by_risk",
@@ -152,12 +154,14 @@ class CustomerPageFilter(StrictFilterSet):
         label=_("Segment"),
         empty_label=_("All"),
     )
-    owner = filters.ChoiceFilter(method="by_owner", choices=lambda: owners(), label=_("Owner"), empty_label=_("All"))
+    owner = filters.ChoiceFilter(
+        method="by_owner", choices=lambda: owners(), label=_("Owner"), empty_label=_("All"), widget=LongSelect
+    )
     tag = filters.ModelChoiceFilter(
         field_name="tags", queryset=lambda request: Tag.objects.all(), label=_("Tag"), empty_label=_("All")
     )
     country = filters.ChoiceFilter(
-        field_name="country", choices=lambda: _countries(), label=_("Country"), empty_label=_("All")
+        field_name="country", choices=lambda: _countries(), label=_("Country"), empty_label=_("All"), widget=LongSelect
     )
     saved = filters.ModelChoiceFilter(
         method="by_saved", queryset=lambda request: _saved(request), label=_("Saved segment"), empty_label=_("All")
@@ -224,7 +228,7 @@ class CustomerPageFilter(StrictFilterSet):
     month_from = _points("month_change", "gte", _("Health points in a month, from"))
     month_to = _points("month_change", "lte", _("Health points in a month, up to"))
     owner_a = filters.ChoiceFilter(
-        method="by_owner_a", choices=lambda: _all_owners(), label=_("A owner"), empty_label=_("All")
+        method="by_owner_a", choices=lambda: _all_owners(), label=_("A owner"), empty_label=_("All"), widget=LongSelect
     )
     team = filters.ModelChoiceFilter(
         method="by_team",

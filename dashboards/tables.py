@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,8 +17,8 @@ from customers.models import Growth
 from dashboards.lapse_words import SHORT_WHY
 from health.models import Band
 from segmentation.models import Segment, Stage, Tier
-from tenants.pages import ChoiceColumn, PageTable, PlainColumn, WordsColumn
-from tenants.templatetags.perennial import day, health_mark, money, percent_part, round_money, signed
+from tenants.pages import ChoiceColumn, PageTable, PlainColumn, WordsColumn, addresses
+from tenants.templatetags.perennial import day, escaped, health_mark, money, percent_part, round_money, signed
 
 
 class LapseColumn(PlainColumn):
@@ -91,10 +94,15 @@ class CustomerTable(PageTable):
     class Meta(PageTable.Meta):
         pass
 
+    @cached_property
+    def _address(self) -> Callable[[int], str]:
+        return addresses("customer", tenant=self.request.tenant.slug)
+
     def render_name(self, record: Any) -> str:
-        address = reverse("customer", kwargs={"tenant": self.request.tenant.slug, "pk": record.pk})
         closed = format_html(' <span class="badge">{}</span>', _("closed")) if record.closed_on else ""
-        return format_html('<a class="row-link" href="{}">{}</a>{}', address, record.name, closed)
+        return SafeString(
+            f'<a class="row-link" href="{escaped(self._address(record.pk))}">{escaped(record.name)}</a>{closed}'
+        )
 
     def value_name(self, record: Any) -> str:
         return str(record.name)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 from django.db.models.functions import TruncDate
@@ -49,10 +49,17 @@ class SegmentMemberQuerySet(OfCustomerQuerySet):
         return self.filter(joined_on__gte=day, joined_on__gt=made_on)
 
 
+class StageDays(NamedTuple):
+    """All of the tiers' rules that the stage of life goes by, in days."""
+
+    lapsed_days: int
+    new_days: int
+
+
 class _Stage(Case):
     """The stage of life as a column, which remembers by what it was told."""
 
-    def __init__(self, as_of: dt.date | None, rules: TierPolicy, standing: str, closed_on: str) -> None:
+    def __init__(self, as_of: dt.date | None, rules: TierPolicy | StageDays, standing: str, closed_on: str) -> None:
         self.as_of, self.standing, self.closed_on = as_of, standing, closed_on
         day = as_of or dt.date.min + dt.timedelta(days=rules.lapsed_days + rules.new_days)
         self.lapsed = day - dt.timedelta(days=rules.lapsed_days)
@@ -95,7 +102,7 @@ class _Stage(Case):
 def with_stage(
     rows: Rows,
     as_of: dt.date | None,
-    rules: TierPolicy,
+    rules: TierPolicy | StageDays,
     *,
     standing: str = "standing__",
     closed_on: str = "closed_on",

@@ -82,7 +82,7 @@ def field_of(rows: QuerySet[Any], path: str) -> Field[Any, Any]:
     return model._meta.pk if last == "pk" else model._meta.get_field(last)
 
 
-class _Beyond(Expression):
+class Beyond(Expression):
     """The condition that a row lies beyond a place: the columns compared as one row, which an index can start from."""
 
     output_field = BooleanField()
@@ -126,5 +126,5 @@ def parts(
         falls = window.falls != backwards
         found = rows.filter(window.only) if window.only else rows
         if place is not None and number == place.window:
-            found = found.filter(_Beyond(window.names, place.values, falls=falls))
+            found = found.filter(Beyond(window.names, place.values, falls=falls))
         yield number, found.order_by(*(f"-{name}" if falls else name for name in window.names))

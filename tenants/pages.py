@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cache, cached_property
 from inspect import Parameter, signature
@@ -22,7 +23,7 @@ from django.core.exceptions import (
     ValidationError,
 )
 from django.core.validators import EMPTY_VALUES
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -45,6 +46,7 @@ from tenants.http import TenantRequest
 from tenants.keyset import NoPlace, Place, Window, read_place, write_place
 from tenants.lists import COUNT_CAP, Found, Size, all_ids, find, windows_of
 from tenants.models import Member
+from tenants.templatetags.perennial import escaped
 
 PAGE_SIZE: Final = 50
 
@@ -136,6 +138,18 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(request.get_full_path())
 
 
+_MARK: Final = 987_654_321_987_654_321
+
+
+def addresses(name: str, **kwargs: Any) -> Callable[[int], str]:
+    """The addresses of rows by their number, `reverse` of a name that takes a `pk`: worked out once, for any number."""
+    found = reverse(name, kwargs={**kwargs, "pk": _MARK}).split(str(_MARK))
+    if len(found) != 2:  # the rest of the address has it, too
+        return lambda pk: reverse(name, kwargs={**kwargs, "pk": pk})
+    before, after = found
+    return lambda pk: f"{before}{pk}{after}"
+
+
 class FormPage(TenantView):
     """A form, as a page of its own or in the dialog over the page that asked for it.
 
@@ -209,33 +223,62 @@ class PageTable(tables.Table):
     @property
     def body(self) -> SafeString:
         """The rows as table rows."""
-        columns = [(_opening(column), self._reader(column, column.render, column.default)) for column in self.columns]
-        rows = (
-            "".join(f"{opening}{conditional_escape(localize(read(row)))}</td>" for opening, read in columns)
-            for row in self.data
-        )
-        return mark_safe("".join(f"<tr>{row}</tr>\n" for row in rows))  # noqa: S308  # each cell is escaped
+        cells = [self._cell(column) for column in self.columns]
+        rows = ["".join([cell(row) for cell in cells]) for row in self.data]
+        return mark_safe("".join([f"<tr>{row}</tr>\n" for row in rows]))  # noqa: S308  # each cell is escaped
 
     def values(self) -> Iterator[list[Any]]:
         """The rows as a spreadsheet gets them."""
-        columns = [self._reader(column, column.value, None) for column in self.columns]
+        columns = [(self._value_of(column), self._shower(column, column.value, None)) for column in self.columns]
         for row in self.data:
-            yield [read(row) for read in columns]
+            yield [show(value_of(row), row) for value_of, show in columns]
 
-    def _reader(self, column: Any, show: Callable[..., Any], default: Any) -> Callable[[Any], Any]:
-        """Reads a row's value in a column and shows it."""
-        named, empty = _arguments(show), column.column.empty_values
-        accessor, model = tables.A(column.accessor), getattr(self.data.data, "model", None) or self._model
-        value_of = _value_of(accessor, model)
+    def _cell(self, column: Any) -> Callable[[Any], str]:
+        """Writes a row's cell of a column.
 
-        def read(row: Any) -> Any:
+        Rows have much in common: what follows from the value alone is written once for each value that there is.
+        """
+        opening, value_of = _opening(column), self._value_of(column)
+        show = self._shower(column, column.render, column.default)
+
+        def written(value: Any, row: Any) -> str:
+            return f"{opening}{escaped(localize(show(value, row)))}</td>"
+
+        if getattr(column.render, "__func__", None) not in _BY_VALUE:
+            return lambda row: written(value_of(row), row)
+        kept: dict[Any, str] = {}
+
+        def cell(row: Any) -> str:
             value = value_of(row)
+            if type(value) not in _ALIKE:
+                return written(value, row)
+            found = kept.get(value)
+            if found is None:
+                found = kept[value] = written(value, row)
+            return found
+
+        return cell
+
+    def _shower(self, column: Any, show: Callable[..., Any], default: Any) -> Callable[[Any, Any], Any]:
+        """Shows the value that a row has in a column."""
+        named, empty = _arguments(show), column.column.empty_values
+        if named == ("value",):
+            return lambda value, _row: default if value in empty else show(value=value)
+        if named == ("record",):
+            return lambda value, row: default if value in empty else show(record=row)
+
+        def shown(value: Any, row: Any) -> Any:
             if value in empty:
                 return default
             given = {"value": value, "record": row, "column": column.column, "bound_column": column, "table": self}
             return show(**{name: given[name] for name in named})
 
-        return read
+        return shown
+
+    def _value_of(self, column: Any) -> Callable[[Any], Any]:
+        """Reads a row's value in a column."""
+        model = getattr(self.data.data, "model", None) or self._model
+        return _value_of(tables.A(column.accessor), model)
 
     @property
     def _model(self) -> type[Model] | None:
@@ -276,13 +319,18 @@ def _value_of(path: str, model: type[Model] | None) -> Callable[[Any], Any]:
             row = getattr(row, name, None)
         return getattr(row, last, None)
 
-    if way or model is None:
+    def read_own(row: Any) -> Any:
+        return getattr(row, last, None)
+
+    if way:
         return read
+    if model is None:
+        return read_own
     try:
         field = model._meta.get_field(last)
     except FieldDoesNotExist:
-        return read
-    return methodcaller(f"get_{last}_display") if getattr(field, "choices", None) else read
+        return read_own
+    return methodcaller(f"get_{last}_display") if getattr(field, "choices", None) else read_own
 
 
 @dataclass(frozen=True)
@@ -356,6 +404,10 @@ class ListPage(TenantView):
         """All rows that the member sees."""
         return self.queryset(self.member)
 
+    def seen_apart(self) -> Sequence[QuerySet[Any]]:
+        """The same in parts of which no two have the same row, where an index answers each (`lists.find`); or nothing."""
+        return ()
+
     def counted(self, count: int, shown: str) -> str:
         """How many there are, in words; `shown` is the number as it is written, like 10,000+."""
         return ngettext("%(count)s row", "%(count)s rows", count) % {"count": shown}
@@ -428,15 +480,16 @@ class ListPage(TenantView):
     def _page(self, chosen: StrictFilterSet, rows: QuerySet[Any], columns: list[str]) -> HttpResponse:
         size: Size = Size(0)
         page: Page | None = Page()
+        is_filtered = not chosen.is_valid() or self._is_filtered(chosen)
         if chosen.is_valid():
-            size, page = self._rows(rows, columns)
+            size, page = self._rows(rows, columns, () if is_filtered else self.seen_apart())
         shown = page or Page()
         htmx = self.request.htmx and not self.request.htmx.history_restore_request
         return self.render(
             self.fragment if htmx else self.template,
             filter=chosen,
             shows_more="filters" in self.request.GET,
-            is_filtered=not chosen.is_valid() or self._is_filtered(chosen),
+            is_filtered=is_filtered,
             wrong_filters=[(field.label, field.errors) for field in chosen.form if field.errors],
             table=self._bound(shown.rows, columns),
             headers=self._heads(columns, size),
@@ -457,7 +510,7 @@ class ListPage(TenantView):
             **self.context(shown.rows),
         )
 
-    def _rows(self, rows: QuerySet[Any], columns: list[str]) -> tuple[Size, Page | None]:
+    def _rows(self, rows: QuerySet[Any], columns: list[str], own: Sequence[QuerySet[Any]]) -> tuple[Size, Page | None]:
         """How many there are, and the page at the place of the address, the first one without.
 
         None for the page where there are too many to sort them so.
@@ -471,11 +524,11 @@ class ListPage(TenantView):
                 place = read_place(text, self.sorting, rows, windows)
             except NoPlace:
                 raise BadRequest(_("There is no such place in this list in this order.")) from None
-        lot = find(rows, windows, PAGE_SIZE + 1, place=place, backwards=backwards, is_indexed=sorts)
+        lot = find(rows, windows, PAGE_SIZE + 1, place=place, backwards=backwards, is_indexed=sorts, own=own)
         if lot.rows is None:
             return lot.size, None
         if backwards and len(lot.rows) <= PAGE_SIZE:  # all before it: the first page, and a full one
-            return self._at(find(rows, windows, PAGE_SIZE + 1, is_indexed=sorts), windows, columns, None)
+            return self._at(find(rows, windows, PAGE_SIZE + 1, is_indexed=sorts, own=own), windows, columns, None)
         return self._at(lot, windows, columns, place, backwards=backwards)
 
     def _at(
@@ -507,11 +560,14 @@ class ListPage(TenantView):
         """The rows of these ids, in that order, with all that the columns show."""
         if not ids:
             return []
-        by_id = {row.pk: row for row in self._with_needs(self.seen.filter(pk__in=ids), columns)}
-        return [by_id[pk] for pk in ids if pk in by_id]
+        by_id = {row.pk: row for row in self.seen_among(ids)}
+        rows = [by_id[pk] for pk in ids if pk in by_id]
+        prefetch_related_objects(rows, *(need for name, need in self.table.needs.items() if name in columns))
+        return rows
 
-    def _with_needs(self, rows: QuerySet[Any], columns: list[str]) -> QuerySet[Any]:
-        return rows.prefetch_related(*(need for name, need in self.table.needs.items() if name in columns))
+    def seen_among(self, ids: Sequence[int]) -> Iterable[Any]:
+        """Those of these rows that the member sees, in any order, with all that the columns show."""
+        return self.seen.filter(pk__in=ids)
 
     def _is_filtered(self, chosen: StrictFilterSet) -> bool:
         # 0 and "no" are asked for like anything else.
@@ -573,6 +629,11 @@ class PlainColumn(tables.Column):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**({"default": "–"} | kwargs))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> PlainColumn:
+        # The library copies every column for every page, down to the words of each choice. What a column holds is not
+        # changed afterwards, only what it holds it by (its accessor, if it had none).
+        return copy(self)
+
     def value(self, value: Any, **kwargs: Any) -> Any:
         return value
 
@@ -601,6 +662,12 @@ class WordsColumn(PlainColumn):
     def render(self, value: Any) -> str:
         return self.words(value)
 
+
+_BY_VALUE: Final = frozenset({tables.Column.render, ChoiceColumn.render, WordsColumn.render})
+"""What is shown by these follows from the value alone, as long as a page is written."""
+
+_ALIKE: Final = frozenset({str, int, dt.date, type(None)})
+"""Of these types two values that are equal are also written alike; decimals may differ in their zeros."""
 
 # ── refusals ─────────────────────────────────────────────────────────────────
 

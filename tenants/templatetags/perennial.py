@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Final
 
 from django import template
 from django.utils import formats, timezone, translation
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.dates import MONTHS_3
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
@@ -19,6 +22,18 @@ register = template.Library()
 
 _SYMBOLS = {"CNY": "¥", "GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥", "HKD": "HK$"}
 MINUS = "\u2212"
+
+ICONS_KEPT: Final = 512
+"""Icons kept as they are written; a page draws some hundred, of a few dozen kinds."""
+
+
+def escaped(value: Any) -> str:
+    """A value as HTML, as `conditional_escape` writes it.
+
+    A page has a thousand texts. Of a plain one nobody need ask whether it is a translation that waits to be looked up:
+    that took most of the time.
+    """
+    return html.escape(value) if type(value) is str else conditional_escape(value)
 
 
 def symbol(currency: str) -> str:
@@ -35,6 +50,27 @@ def _currency() -> str:
     return tenant.currency if tenant else ""
 
 
+_UNIT: Final = Decimal(1)
+_CENT: Final = Decimal("0.01")
+_USUAL: Final = (",", ".", 3)
+
+
+def grouped(value: Decimal, places: int) -> str:
+    """A number that has so many decimals, as Django's `number_format` writes it in the reader's language.
+
+    Where thousands and decimals are written as Python writes them, Python does it: Django goes digit by digit.
+    """
+    if _is_usual(translation.get_language()):
+        return f"{value:,.{places}f}"
+    return str(formats.number_format(value, places, use_l10n=True))
+
+
+@cache
+def _is_usual(language: str | None) -> bool:
+    names = ("THOUSAND_SEPARATOR", "DECIMAL_SEPARATOR", "NUMBER_GROUPING")
+    return tuple(formats.get_format(name, language) for name in names) == _USUAL
+
+
 @register.filter
 def money(value: Decimal | int | None, currency: str = "") -> str:
     """Exact form, where somebody decides or signs: £6,480 or £6,480.25."""
@@ -42,9 +78,7 @@ def money(value: Decimal | int | None, currency: str = "") -> str:
         return "–"
     value = Decimal(value)
     places = 0 if value == value.to_integral_value() else 2
-    text = formats.number_format(
-        abs(value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)), places, use_l10n=True
-    )
+    text = grouped(abs(value.quantize(_CENT if places else _UNIT, ROUND_HALF_EVEN)), places)
     return f"{MINUS if value < 0 else ''}{symbol(currency or _currency())}{text}"
 
 
@@ -149,8 +183,12 @@ def day(value: dt.date | None) -> str:
     if value is None:
         return "–"
     this_year = value.year == timezone.localdate().year
-    pattern = ("n月j日" if this_year else "Y年n月j日") if _chinese() else ("j M" if this_year else "j M Y")
-    return str(formats.date_format(value, pattern))
+    # By hand, as `date_format` would write "j M Y": a list has a hundred of them.
+    if _chinese():
+        text = f"{value.month}月{value.day}日"
+        return text if this_year else f"{value.year:04}年{text}"
+    text = f"{value.day} {MONTHS_3[value.month].title()}"
+    return text if this_year else f"{text} {value.year:04}"
 
 
 @register.filter
@@ -251,6 +289,7 @@ def stop() -> str:
 
 
 @register.simple_tag
+@lru_cache(ICONS_KEPT, typed=True)  # its arguments say all there is to know; a text and a safe text are two
 def icon(name: str, label: str = "") -> SafeString:
     """An outline from the sprite; with a label it is read out, without one it is decoration."""
     if label:
@@ -271,24 +310,15 @@ def health_mark(
     band: str, score: int | None = None, change: int | str | None = None, *, tag: bool = False
 ) -> SafeString:
     """Health as shape, word and number; colour comes last. `change` is that of a week, `tag` sets it on a ground."""
-    number = format_html(" <b>{}</b>", str(score)) if band != "none" and score is not None else ""
-    moved: str | SafeString = ""
+    number = f" <b>{escaped(str(score))}</b>" if band != "none" and score is not None else ""
+    moved = ""
     if isinstance(change, int):
-        moved = format_html(
-            ' <span class="d{}" title="{}">{}</span>',
-            " drop" if change <= -5 else "",
-            _("%(change)s in a week") % {"change": signed(change)},
-            signed(change),
-        )
-    return format_html(
-        '<span class="pn-health{}" data-band="{}"><svg class="pn-shape" aria-hidden="true"><use href="#pn-{}"/></svg>'
-        "<span>{}</span>{}{}</span>",
-        " tag" if tag else "",
-        band,
-        band,
-        _BANDS[band],
-        number,
-        moved,
+        title = escaped(_("%(change)s in a week") % {"change": signed(change)})
+        moved = f' <span class="d{" drop" if change <= -5 else ""}" title="{title}">{signed(change)}</span>'
+    shape = escaped(band)
+    return SafeString(
+        f'<span class="pn-health{" tag" if tag else ""}" data-band="{shape}"><svg class="pn-shape" aria-hidden="true">'
+        f'<use href="#pn-{shape}"/></svg><span>{escaped(str(_BANDS[band]))}</span>{number}{moved}</span>'
     )
 
 
@@ -301,6 +331,16 @@ def query(context: template.Context, **changes: Any) -> str:
         if value is not None:
             parameters[name] = value
     return f"?{parameters.urlencode()}"
+
+
+@register.simple_tag(takes_context=True)
+def again(context: template.Context, name: str) -> SafeString:
+    """A part of the page that stands in two places, from one template: written once in a request, for both are alike."""
+    kept = vars(context["request"]).setdefault("_written", {})
+    if name not in kept:
+        kept[name] = template.Engine.get_default().get_template(name).render(context)
+    found: SafeString = kept[name]
+    return found
 
 
 @register.filter
@@ -352,20 +392,15 @@ def control_class(widget: dict[str, Any]) -> str:
 @register.filter
 def options(widget: dict[str, Any]) -> SafeString:
     """The options of a list to choose from, in their groups."""
-    parts = []
+    parts: list[str] = []
     for group, choices, _place in widget["optgroups"]:
-        written = format_html_join(
-            "",
-            '<option value="{}"{}{}>{}</option>',
-            (
-                (
-                    each["value"],
-                    mark_safe(" selected") if each["selected"] else "",
-                    mark_safe(" disabled") if each["attrs"].get("disabled") else "",
-                    each["label"],
-                )
-                for each in choices
-            ),
-        )
-        parts.append(format_html('<optgroup label="{}">{}</optgroup>', group, written) if group else written)
+        if group:
+            parts.append(f'<optgroup label="{escaped(group)}">')
+        for each in choices:
+            state = " selected" if each["selected"] else ""
+            if each["attrs"].get("disabled"):
+                state += " disabled"
+            parts.append(f'<option value="{escaped(each["value"])}"{state}>{escaped(each["label"])}</option>')
+        if group:
+            parts.append("</optgroup>")
     return SafeString("".join(parts))

@@ -87,7 +87,7 @@ def test_asks_the_database_as_often_for_60_as_for_3(ann, raised, rows, django_as
     for place in range(rows):
         raised(due_on=TODAY + (place % 9) * DAY)
     ann.get(URL)
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(14):
         ann.get(URL)
 
 

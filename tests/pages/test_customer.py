@@ -7,12 +7,16 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 
-from customers.models import Complaint, Contact, CustomerTag, Evidence, ExternalId, Interaction, Tag
+from customers.activity import refresh_activity
+from customers.models import Complaint, Contact, CustomerTag, Evidence, ExternalId, Interaction, Order, Tag
+from dashboards.views.customer import net_between
 from followups.models import FollowUp
 from health.models import HealthHistory, HealthScore
 from segmentation.models import TierChange
+from segmentation.rules.rfm import window_start
 from tenants.context import tenant_scope
 from tenants.models import User
 from tests.pages.conftest import FRIDAY, text
@@ -153,6 +157,29 @@ def test_prints_money_of_twelve_months_beside_the_year_before(ann, customer, pla
     night()
     seen = words(page(ann, customer))
     assert "£9k −25%, 3 orders of £3k" in seen
+
+
+@pytest.mark.parametrize("end", [dt.date(2026, 11, 1), dt.date(2026, 11, 20), dt.date(2024, 2, 29)])
+def test_adds_up_the_year_before_to_the_day(cast, scope, end):
+    customer, first = cast.customer(), window_start(end, 12)
+    days = [first + dt.timedelta(days=number) for number in range(-2, (end - first).days + 2)]
+    Order.objects.bulk_create(
+        Order(
+            tenant=cast.tenant, customer=customer, external_id=f"SO-{number}", digest="", currency="GBP", net=2**number % 9973,
+            status=Order.Status.CANCELLED if number % 7 == 3 else Order.Status.PLACED, placed_on=day,
+            placed_at=cast.tenant.start_of(day),
+        )
+        for number, day in enumerate(days)
+    )  # fmt: skip
+    refresh_activity([(customer.pk, day) for day in days])
+    placed = Order.objects.filter(customer=customer, status=Order.Status.PLACED)
+    inside = placed.filter(placed_on__gte=first, placed_on__lt=end).aggregate(net=Sum("net"))["net"]
+    with CaptureQueriesContext(connection) as asked:
+        assert net_between(customer, first, end) == inside
+    assert len(asked) == 1
+    # Whole months are those of the rollup: their orders are not read.
+    Order.objects.filter(customer=customer, placed_on=first + dt.timedelta(days=100)).update(net=0)
+    assert net_between(customer, first, end) == inside
 
 
 def test_expects_the_next_order_after_the_usual_gap(ann, customer, placed, night):

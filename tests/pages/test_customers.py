@@ -91,9 +91,18 @@ def test_writes_a_dash_for_what_no_night_has_seen(cast, ann):
     assert "None" not in page.split("<tbody>")[1]
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
+def test_filters(cast, sign_in, placed, night, subtests):
+    huaxin = cast.customer("Huaxin", country="China", owner_b=None)
+    oakfield = cast.customer("Oakfield", owner_a=cast.bo, owner_b=None)
+    cast.customer("Nobody's", owner_a=None, owner_b=None)
+    with tenant_scope(cast.tenant):
+        ExternalId.objects.create(customer=oakfield, source="erp", value="C-77")
+        tag = Tag.objects.create(name="tiles")
+        CustomerTag.objects.create(customer=oakfield, tag=tag)
+    placed(huaxin, 10, 30, 50, 70, 90)
+    night()
+    eve = sign_in(cast.eve)
+    for query, found in (
         ("q=hua", ["Huaxin"]),
         ("q=HUA", ["Huaxin"]),
         ("q=C-77", ["Oakfield"]),
@@ -104,20 +113,9 @@ def test_writes_a_dash_for_what_no_night_has_seen(cast, ann):
         ("health=none&country=China", ["Huaxin"]),
         ("tag={tag}", ["Oakfield"]),
         ("q=hua&tier=silver", []),
-    ],
-)
-def test_filters(cast, sign_in, placed, night, query, found):
-    huaxin = cast.customer("Huaxin", country="China", owner_b=None)
-    oakfield = cast.customer("Oakfield", owner_a=cast.bo, owner_b=None)
-    cast.customer("Nobody's", owner_a=None, owner_b=None)
-    with tenant_scope(cast.tenant):
-        ExternalId.objects.create(customer=oakfield, source="erp", value="C-77")
-        tag = Tag.objects.create(name="tiles")
-        CustomerTag.objects.create(customer=oakfield, tag=tag)
-    placed(huaxin, 10, 30, 50, 70, 90)
-    night()
-    address = f"{URL}?{query.format(ann=cast.ann.pk, tag=tag.pk)}"
-    assert names(sign_in(cast.eve).get(address)) == found
+    ):
+        with subtests.test(query):
+            assert names(eve.get(f"{URL}?{query.format(ann=cast.ann.pk, tag=tag.pk)}")) == found
 
 
 def test_keeps_what_was_asked_in_the_form(cast, ann):

@@ -60,9 +60,9 @@ def firm(cast, placed, night):
     return {row.name: row for row in (old, good, new)}
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
+def test_filters_by_what_the_night_found_and_what_was_ordered(eve, firm, subtests):
+    days = {f"d{n}": before(n) for n in (5, 10, 40, 100, 400)}
+    for query, found in (
         ("r=5", ["Good"]),
         ("r=1&f=2&m=3", ["Old"]),
         ("r=1&f=5", []),
@@ -85,11 +85,9 @@ def firm(cast, placed, night):
         ("ordered_from={d100}&ordered_to={d40}&again_from={d40}&again_to={d5}", ["Good"]),
         ("ordered_to={d40}&not_ordered_from={d40}", ["Old"]),
         ("not_ordered_from={d10}&not_ordered_to={d5}", ["Never", "New", "Old"]),
-    ],
-)
-def test_filters_by_what_the_night_found_and_what_was_ordered(eve, firm, query, found):
-    days = {f"d{n}": before(n) for n in (5, 10, 40, 100, 400)}
-    assert names(eve.get(f"{URL}?{query.format(**days)}")) == found
+    ):
+        with subtests.test(query):
+            assert names(eve.get(f"{URL}?{query.format(**days)}")) == found
 
 
 def test_filters_by_pin_drift_and_closing(cast, eve):

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from customers.models import Customer
+from customers import search
+from customers.models import Customer, ExternalId
 from tenants import lists, pages
 from tenants.context import tenant_scope
 from tests.pages.conftest import text
@@ -84,6 +85,23 @@ def test_loses_no_row_when_others_come_meanwhile(cast, sign_in, many, monkeypatc
         Customer.objects.create(name="Aaa", search_name="aaa", owner_a=cast.ann)
     seen = ids(first) + [pk for page in walked(eve, link(first, "next"), "next") for pk in page]
     assert sorted(seen) == sorted(row.pk for row in many)
+
+
+@pytest.mark.parametrize("counted", [10, 10_000], ids=["more than are counted", "few"])
+def test_puts_first_whose_number_is_searched_for_and_then_the_nearest(cast, sign_in, many, monkeypatch, counted):
+    monkeypatch.setattr(lists, "COUNT_CAP", counted)
+    monkeypatch.setattr(pages, "PAGE_SIZE", 7)
+    monkeypatch.setattr(search, "NEAREST", 11)
+    # The later the name, the nearer the number: C17 itself is that of the last.
+    numbers = ["C17", *(f"C17{number:02}" for number in range(SIZE - 1))]
+    with tenant_scope(cast.tenant):
+        ExternalId.objects.bulk_create(
+            ExternalId(customer=row, source="erp", value=number)
+            for row, number in zip(reversed(many), numbers, strict=True)
+        )
+    flat = [pk for page in walked(sign_in(cast.eve), f"{URL}?q=c17", "next") for pk in page]
+    rows = [row.pk for row in many]
+    assert flat == [rows[-1], *rows[-11:-1], *rows[:-11]]
 
 
 def test_exports_all_of_them(cast, sign_in, many):

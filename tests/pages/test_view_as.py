@@ -100,7 +100,8 @@ def test_nothing_is_changed_while_somebody_views_whatever_is_sent(cast, sign_in)
         for method in (ada.post, ada.put, ada.patch, ada.delete):
             answer = method(url_of(name, rule, rows.get(rule.model)))
             assert answer.status_code == 403, (name, answer.status_code)
-        assert "nothing can be changed" in html.unescape(text(ada.post(url_of(name, rule, rows.get(rule.model))))), name
+            if method == ada.post:
+                assert "nothing can be changed" in html.unescape(text(answer)), name
     for name in ("customers", "follow-ups"):
         answer = ada.post(reverse(f"api-{name}-list"), {"name": "Sneaky"}, content_type="application/json")
         assert answer.status_code == 403
