@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 
 from django.db.models import Count, F, FilteredRelation, Q, Sum
@@ -19,7 +20,7 @@ from dashboards.querysets import customers_at_risk
 from dashboards.receipts import Drawn, draw
 from followups.messages.whys import task_why
 from followups.models import FollowUp
-from followups.querysets import FollowUpQuerySet, QueueCounts, View, in_view, next_after
+from followups.querysets import FollowUpQuerySet, QueueCounts, View, in_view, next_after, touched
 from followups.reasons import phrase, snooze_words
 from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import Reasoning, explain
@@ -53,7 +54,6 @@ class Row:
     name: str
     tier: str
     band: str
-    health: str
     score: int | None
     change: int | None
     why: str
@@ -62,20 +62,6 @@ class Row:
     channel: str
     icon: str
     is_severe: bool
-
-    @property
-    def key(self) -> str:
-        """The id as addresses write it: templates would group its digits."""
-        return str(self.pk)
-
-    @property
-    def customer_key(self) -> str:
-        return str(self.customer_id)
-
-    @property
-    def select(self) -> str:
-        """What the box of the row says to who cannot see it."""
-        return _("Select %(name)s") % {"name": self.name}
 
 
 def queue_rows(member: Member, view: View, today: dt.date, order: Sequence[int]) -> list[Row]:
@@ -86,7 +72,9 @@ def queue_rows(member: Member, view: View, today: dt.date, order: Sequence[int])
     place = {pk: number for number, pk in enumerate(order, start=1)}
     found = _with_standing(FollowUp.objects.visible_to(member).filter(in_view(member, view), pk__in=order))
     waiting = sorted(found.waiting(today), key=lambda row: place[row.pk])
-    return [_row(row, place[row.pk], today) for row in waiting]
+    # Said once for all rows that have the same.
+    tier, channel = cache(tier_name), cache(_channel_name)
+    return [_row(row, place[row.pk], today, tier=tier(row.tier), channel=channel(row.channel)) for row in waiting]
 
 
 def _with_standing(rows: FollowUpQuerySet) -> FollowUpQuerySet:
@@ -105,22 +93,21 @@ def _with_standing(rows: FollowUpQuerySet) -> FollowUpQuerySet:
     )
 
 
-def _row(row: Any, number: int, today: dt.date) -> Row:
+def _row(row: Any, number: int, today: dt.date, *, tier: str, channel: str) -> Row:
     words, state = due_words(row, row.day, today)
     return Row(
         number=number,
         pk=row.pk,
         customer_id=row.customer_id,
         name=row.name,
-        tier=tier_name(row.tier),
+        tier=tier,
         band=row.band or Band.NONE.value,
-        health=str(Band(row.band or Band.NONE).label),
         score=row.score,
         change=None if row.week_score is None or row.score is None else row.score - row.week_score,
         why=phrase(row, today),
         due=words,
         state=state,
-        channel=str(Channel(row.channel).label),
+        channel=channel,
         icon=channel_icon(row.channel),
         is_severe=row.level == FollowUp.Level.SEVERE,
     )
@@ -129,6 +116,10 @@ def _row(row: Any, number: int, today: dt.date) -> Row:
 def tier_name(tier: str | None) -> str:
     """A tier as people call it; empty for a customer without one."""
     return str(Tier(tier).label) if tier else ""
+
+
+def _channel_name(channel: str) -> str:
+    return str(Channel(channel).label)
 
 
 def due_words(follow_up: FollowUp, day: dt.date, today: dt.date) -> tuple[str, str]:
@@ -281,20 +272,20 @@ class Preview:
 def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | None) -> Preview:
     """Everything the preview shows; the same few queries for every customer.
 
-    `follow_up` comes with its customer, contact and people (`preview_rows`).
+    `follow_up` comes with its customer, contact and people (`preview_rows`, `name_people`).
     """
     customer = follow_up.customer
     standing = customer.standings.first()
     health = customer.health_scores.first()
-    drawn = draw(current(health, night)[0]) if health and health.score is not None and night else None
+    drawn = _receipt(health, night, policy) if health and health.score is not None and night else None
     lapse = customer.lapse_forecasts.first()
     expected = _expected(health)
     words, state = due_words(follow_up, follow_up.day, today)
-    touched = Interaction.objects.filter(customer=customer)
+    contacts = touched(customer)
     cadence = policy.section(CadencePolicy)
     tier = standing.tier if standing else ""
     calendar = firm_calendar(policy)
-    upcoming = next_after(customer, tier, cadence, kind=follow_up.kind, today=today, calendar=calendar)
+    upcoming = next_after(customer, tier, cadence, kind=follow_up.kind, today=today, calendar=calendar, known=contacts)
     reasoning = explain(
         priority=follow_up.priority,
         money=int(standing.monetary * POINTS) if standing else None,
@@ -323,8 +314,8 @@ def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | No
         lapse=lapse,
         lapse_why=str(SHORT_WHY.get(lapse.code, "")) if lapse else "",
         drawn=drawn,
-        contacts=[_contact(each) for each in touched.order_by("-at", "-pk")[:LAST_CONTACTS]],
-        contacts_count=touched.count(),
+        contacts=_last_contacts(customer) if contacts.count else [],
+        contacts_count=contacts.count,
         next_touch=Coming(*upcoming) if upcoming else None,
         snoozed=snooze_words(follow_up.snooze_reason),
         reasoning=reasoning,
@@ -341,9 +332,18 @@ def coming(follow_up: FollowUp, policy: Policy, today: dt.date) -> Coming | None
 
 
 def preview_rows(member: Member) -> FollowUpQuerySet:
-    """Follow-ups that the member sees, with all that their preview names."""
-    related = ("customer__owner_a__user", "customer__owner_b__user", "contact", "assignee__user", "closed_by__user")
-    return FollowUp.objects.visible_to(member).select_related(*related)
+    """Follow-ups that the member sees, with their customer and contact."""
+    return FollowUp.objects.visible_to(member).select_related("customer", "contact")
+
+
+def name_people(row: FollowUp) -> FollowUp:
+    """A row of `preview_rows` with the members that its preview names: most are the same one or two, asked for once."""
+    places = [(row.customer, "owner_a"), (row.customer, "owner_b"), (row, "assignee"), (row, "closed_by")]
+    named = [(of, name, pk) for of, name in places if (pk := getattr(of, f"{name}_id")) is not None]
+    people = Member.objects.select_related("user").in_bulk({pk for _of, _name, pk in named})
+    for of, name, pk in named:
+        setattr(of, name, people[pk])
+    return row
 
 
 def first_to_ask(customer: Customer) -> Contact | None:
@@ -358,6 +358,16 @@ def _expected(health: HealthScore | None) -> dt.date | None:
         return None
     expected: dt.date = health.last_order_on + dt.timedelta(days=round(health.median_gap))
     return expected
+
+
+def _receipt(health: HealthScore, night: Run, policy: Policy) -> Drawn:
+    """The receipt of a score; `policy`, which is in force now, is most days the one by which the night worked."""
+    return draw(current(health, night, policy if policy.number == night.policy_version else None)[0])
+
+
+def _last_contacts(customer: Customer) -> list[dict[str, Any]]:
+    rows = Interaction.objects.filter(customer=customer).order_by("-at", "-pk")
+    return [_contact(each) for each in rows[:LAST_CONTACTS]]
 
 
 def _contact(row: Interaction) -> dict[str, Any]:

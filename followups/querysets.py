@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Self, get_args
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, get_args
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Case, Count, DateField, F, Func, IntegerField, Max, Min, Q, Value, When
+from django.db.models import Case, Count, DateField, F, Func, IntegerField, Max, Q, Value, When
 from django.db.models.functions import Least
 from django.utils import formats
 from django.utils.translation import gettext as _
 
 from customers.models import Interaction
-from customers.querysets import visible_customers
+from customers.querysets import visible_apart, visible_customers
 from followups.rules.cadence import next_touch
 from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import URGENCY_FUTURE, URGENCY_MOST_DAYS, URGENCY_PER_DAY, URGENCY_TODAY
@@ -172,10 +174,10 @@ class QueueCounts:
     new: int
     found: int
 
-    @property
+    @cached_property
     def words(self) -> dict[str, str]:
         """The numbers as people read them: "10,000+" for more than are counted."""
-        return {name: counted(number) for name, number in vars(self).items()}
+        return {each.name: counted(getattr(self, each.name)) for each in fields(self)}
 
 
 def counted(number: int) -> str:
@@ -197,29 +199,56 @@ def count_queue(
 ) -> QueueCounts:
     """Count the queues of a member. `rows` are all follow-ups of the tenant.
 
-    In one pass over what a member sees of customers of their own or of a team; of all customers each number by
-    itself, up to MOST_COUNTED. `new` are those of the view that were raised or moved after `since` and are not among the `known` ids;
-    `found` those of the view that meet `only`.
+    Of what a member sees of customers of their own or of a team in one query, a pass over each part, which an index
+    answers alone; of all customers each number by itself, up to MOST_COUNTED. `new` are those of the view that were
+    raised or moved after `since` and are not among the `known` ids; `found` those of the view that meet `only`.
     """
-    here = in_view(member, view)
+    fresh = _fresh(since, known)
     if member.role in SEES_ALL:
-        return _count_some(rows, member, view, today, _fresh(since, known), only)
-    counts = (
-        rows.visible_to(member)
-        .waiting(today)
-        .aggregate(
-            mine=Count("pk", filter=in_view(member, "mine")),
-            covering=Count("pk", filter=in_view(member, "covering")),
-            all=Count("pk"),
-            due_today=Count("pk", filter=here & Q(day=today)),
-            overdue=Count("pk", filter=here & Q(day__lt=today)),
-            oldest=Min("day", filter=here & Q(day__lt=today)),
-            new=Count("pk", filter=here & _fresh(since, known)),
-            found=Count("pk", filter=here & only),
+        return _count_some(rows, member, view, today, fresh, only)
+    # Of each row what the index has of it.
+    columns = [rows.filter(part).waiting(today).values("day", "assignee", "owner_b") for part in visible_apart(member)]
+    parts = [each.order_by().query.sql_with_params() for each in columns]
+    waiting = rows.visible_to(member).waiting(today).filter(in_view(member, view))
+    mine, covering, here = (_seen_in(member, each) for each in ("mine", "covering", view))
+    new = _Number.of(waiting.filter(fresh))
+    found = _Number(f"count(*) FILTER (WHERE {here})") if only == Q() else _Number.of(waiting.filter(only))
+    with connection.cursor() as cursor:
+        # Not in groups: for tens of thousands of rows, to find its group takes longer than to read the row.
+        cursor.execute(
+            f"""
+            SELECT count(*) FILTER (WHERE {mine}), count(*) FILTER (WHERE {covering}), count(*),
+                   count(*) FILTER (WHERE {here} AND day = %s), count(*) FILTER (WHERE {here} AND day < %s),
+                   greatest(0, %s - min(day) FILTER (WHERE {here})), {new.sql}, {found.sql}
+            FROM ({" UNION ALL ".join(sql for sql, _given in parts)}) AS seen (day, assignee, owner_b)
+            """,
+            [today, today, today, *new.params, *found.params, *(each for _sql, given in parts for each in given)],
         )
-    )
-    oldest = counts.pop("oldest")
-    return QueueCounts(**counts, oldest_days=(today - oldest).days if oldest else 0)
+        return QueueCounts(*cursor.fetchone())
+
+
+def _seen_in(member: Member, view: View) -> str:
+    """`in_view` of the rows of a pass, of which the member sees each."""
+    me = int(member.pk)
+    if view == "mine":
+        return f"assignee = {me}"
+    return f"owner_b = {me} AND assignee IS DISTINCT FROM {me}" if view == "covering" else "true"
+
+
+class _Number(NamedTuple):
+    """A number within a query."""
+
+    sql: str
+    params: Sequence[Any] = ()
+
+    @classmethod
+    def of(cls, rows: FollowUpQuerySet) -> _Number:
+        """How many rows there are."""
+        try:
+            sql, params = rows.order_by().values("pk").query.sql_with_params()
+        except EmptyResultSet:
+            return cls("0")
+        return cls(f"(SELECT count(*) FROM ({sql}) AS counted)", params)
 
 
 def _count_some(rows: FollowUpQuerySet, member: Member, view: View, today: dt.date, fresh: Q, only: Q) -> QueueCounts:
@@ -264,10 +293,20 @@ def done_today(rows: FollowUpQuerySet, member: Member, view: View, today: dt.dat
     return done.order_by().values("pk")[: MOST_COUNTED + 1].count()
 
 
-def last_touched(customer: Customer) -> dict[str, dt.date]:
-    """The local day of the customer's last contact of each kind."""
-    rows = Interaction.objects.filter(customer=customer).values_list("kind").annotate(last=Max("at")).order_by()
-    return {kind: current_tenant().local_date(last) for kind, last in rows}
+@dataclass(frozen=True)
+class Touched:
+    """The local day of a customer's last contact of each kind, and how many contacts there were of all kinds."""
+
+    last: Mapping[str, dt.date]
+    count: int
+
+
+def touched(customer: Customer) -> Touched:
+    """The contacts with a customer, in one query."""
+    kinds = Interaction.objects.filter(customer=customer).values_list("kind").order_by()
+    rows = list(kinds.annotate(last=Max("at"), number=Count("pk")))
+    local_date = current_tenant().local_date
+    return Touched({kind: local_date(last) for kind, last, _n in rows}, sum(number for _kind, _last, number in rows))
 
 
 def next_after(
@@ -278,16 +317,17 @@ def next_after(
     kind: str = "",
     today: dt.date | None = None,
     calendar: Calendar | None = None,
+    known: Touched | None = None,
 ) -> tuple[str, dt.date] | None:
     """Kind and day of the customer's next touch by the cadence; None when the tier has none.
 
     With `kind` and `today`: as it will be once a contact of that kind is logged today. With a calendar the day is
-    the working day on which it lands where there is room.
+    the working day on which it lands where there is room. `known` is what `touched` has found, where it is at hand.
     """
-    touched = last_touched(customer)
+    last = dict((known or touched(customer)).last)
     if kind and today:
-        touched[kind] = today
-    found = next_touch(tier, touched, policy)
+        last[kind] = today
+    found = next_touch(tier, last, policy)
     return found and (found[0], nearest(calendar, found[1], customer.pk) if calendar else found[1])
 
 

@@ -96,7 +96,8 @@ def phrase(follow_up: FollowUp, today: dt.date) -> str:
 def cut(text: str, width: int = WIDTH) -> str:
     """The text in at most `width` columns, an ellipsis where it was cut."""
     text = " ".join(text.split())
-    if sum(map(_columns, text)) <= width:
+    # Most are told by their length: no character of ASCII takes two columns.
+    if (len(text) if text.isascii() else sum(map(_columns, text))) <= width:
         return text
     kept, used = "", 1
     for character in text:

@@ -81,12 +81,12 @@ class State:
         said = {"view": self.view, "due": self.due, "q": self.q, "show": self.show if self.show != PAGE else ""}
         return "?" + urlencode({name: value for name, value in (said | extra).items() if value not in ("", None)})
 
-    @property
+    @cached_property
     def here(self) -> str:
         """The parameters alone, for the addresses of verbs."""
         return self.query()
 
-    @property
+    @cached_property
     def links(self) -> dict[str, str]:
         """Where the heads, the numbers and the buttons of the queue lead."""
         every = {view: f"?view={view}" for view in VIEWS}
@@ -264,14 +264,14 @@ class TodayView(TenantView):
         return Strip(pane.counts, pane.done, *reading.risk(self.member))
 
     def follow_up(self, pk: int) -> FollowUp:
-        """The follow-up with all that its preview names. Raises Http404 for one that the member does not see."""
+        """The follow-up with its customer and contact. Raises Http404 for one that the member does not see."""
         row: FollowUp | None = reading.preview_rows(self.member).filter(pk=pk).first()
         if row is None:
             raise Http404
         return row
 
     def preview(self, pk: int) -> Preview:
-        return reading.preview(self.follow_up(pk), self.policy, self.today, self.night)
+        return reading.preview(reading.name_people(self.follow_up(pk)), self.policy, self.today, self.night)
 
     def show(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         """A page or fragment of Today with what all of them need."""

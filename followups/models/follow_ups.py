@@ -97,18 +97,44 @@ class FollowUp(TenantModel):
                 name="follow_up_ranked",
                 condition=models.Q(status="open"),
             ),
-            # Today's queue of those whose customers one owns or covers.
+            # Today's queue of those whose customers one owns or covers, with all that its numbers count by.
             models.Index(
-                fields=["tenant", "owner_a", "day"], name="follow_up_owned", condition=models.Q(status="open")
+                fields=["tenant", "owner_a", "day"],
+                include=["snoozed_until", "assignee", "owner_b"],
+                name="follow_up_owned",
+                condition=models.Q(status="open"),
             ),
             models.Index(
-                fields=["tenant", "owner_b", "day"], name="follow_up_covered", condition=models.Q(status="open")
+                fields=["tenant", "owner_b", "day"],
+                include=["snoozed_until", "assignee", "owner_a"],
+                name="follow_up_covered",
+                condition=models.Q(status="open"),
             ),
             # Lists of the API by day.
             models.Index(fields=["tenant", "due_on", "id"], name="follow_up_by_day"),
-            # What a person closed today.
-            models.Index(fields=["tenant", "closed_at"], name="follow_up_closed"),
+            # What was done today of customers that one sees: of thousands, in the index.
+            models.Index(
+                fields=["tenant", "closed_at", "owner_a", "owner_b"],
+                name="follow_up_closed",
+                condition=models.Q(closed_at__isnull=False),
+            ),
             models.Index(fields=["tenant", "updated_at", "id"], name="follow_up_by_update"),
+            # What refers to a contact, a contact that was logged, or a person. Most refer to none, above all what is
+            # open: it has no entry here, which the night would have to write anew whenever its rank changes.
+            models.Index(
+                fields=["tenant", "contact"], name="follow_up_of_contact", condition=models.Q(contact__isnull=False)
+            ),
+            models.Index(
+                fields=["tenant", "interaction"],
+                name="follow_up_done_by_touch",
+                condition=models.Q(interaction__isnull=False),
+            ),
+            # A person's own, and what they did today.
+            models.Index(
+                fields=["tenant", "closed_by", "closed_at"],
+                name="follow_up_closed_by",
+                condition=models.Q(closed_by__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

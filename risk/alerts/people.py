@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Final
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -12,6 +16,9 @@ from risk.models import Alert, AnswerRole
 from tenants.context import current_tenant
 from tenants.models import Member
 from tenants.permissions import Role
+
+COUNTED: Final = 100
+"""Of what waits for somebody nobody counts more (`dashboards.places.MOST_WAITING`)."""
 
 
 class People:
@@ -76,27 +83,44 @@ class People:
 
 def falls_to(member: Member) -> Q:
     """The condition that an alert is the member's to answer; absences aside, whose follow-ups move by themselves."""
-    return Q(assignee=member) | _of_nobody(member)
+    return reduce(or_, _of_nobody(member), Q(assignee=member))
 
 
-def _of_nobody(member: Member) -> Q:
-    """Of the alerts that are assigned to nobody, the member's."""
-    if member.role == Role.EXECUTIVE:
-        return Q(assignee__isnull=True, role=AnswerRole.EXECUTIVE)
-    own = Q(customer__owner_a=member) | Q(customer__owner_a__isnull=True, customer__owner_b=member)
-    as_manager = Q(assignee__isnull=True, role=AnswerRole.ACCOUNT_MANAGER) & own
-    if member.role != Role.TEAM_LEAD:
-        return as_manager
-    team: Sequence[int] = [member.pk, *member.team_members]
-    of_team = Q(customer__owner_a__in=team) | Q(customer__owner_a__isnull=True)
-    return as_manager | (Q(assignee__isnull=True, role=AnswerRole.LEAD) & of_team)
+def _of_nobody(member: Member) -> list[Q]:
+    """Of the alerts that are assigned to nobody, the member's, as conditions that have nothing in common.
 
-
-def waiting_for(member: Member) -> QuerySet[Alert]:
-    """The open alerts that are the member's to answer now.
-
-    Those assigned and those of nobody are asked for apart: each is found in an index, both at once in none.
+    The first is about customers with an A owner who is the member or in the team; the second about those without one.
+    Of who answers for the whole firm there is one condition.
     """
-    rows: QuerySet[Alert] = Alert.objects.visible_to(member).filter(closed_on__isnull=True)
-    awake = rows.filter(Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=timezone.now()))
-    return awake.filter(assignee=member).union(awake.filter(_of_nobody(member)), all=True)
+    unassigned = Q(assignee__isnull=True)
+    if member.role == Role.EXECUTIVE:
+        return [unassigned & Q(role=AnswerRole.EXECUTIVE)]
+    owned, without = Q(customer__owner_a=member), Q(customer__owner_a__isnull=True)
+    as_manager = unassigned & Q(role=AnswerRole.ACCOUNT_MANAGER)
+    if member.role != Role.TEAM_LEAD:
+        return [as_manager & owned, as_manager & without & Q(customer__owner_b=member)]
+    team: Sequence[int] = [member.pk, *member.team_members]
+    as_lead = unassigned & Q(role=AnswerRole.LEAD)
+    return [
+        Q(customer__owner_a__in=team) & (as_lead | as_manager & owned),
+        without & (as_lead | as_manager & Q(customer__owner_b=member)),
+    ]
+
+
+def waiting_for(member: Member, now: dt.datetime | None = None) -> QuerySet[Alert]:
+    """The open alerts that are the member's to answer, of customers that they see; not more than COUNTED of a part.
+
+    Those assigned and those of nobody are asked for apart: each is found in an index, all at once in none. In no order:
+    to sort a part, all of it would have to be found. `now` is the moment that counts, the present where none is said.
+    """
+    rows = Alert.objects.filter(closed_on__isnull=True).order_by()
+    awake = rows.filter(Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=now or timezone.now()))
+    seen = awake.visible_to(member)
+    # Whose A owner one is, or leads, one sees: said once more, it would lead the planner past the index of owners.
+    owned, *others = _of_nobody(member)
+    assigned, *of_nobody = (
+        part[:COUNTED]
+        for part in (seen.filter(assignee=member), awake.filter(owned), *(seen.filter(each) for each in others))
+    )
+    found: QuerySet[Alert] = assigned.union(*of_nobody, all=True)
+    return found

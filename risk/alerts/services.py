@@ -315,13 +315,14 @@ def pass_over(*, ids: Sequence[int], outcome: str, as_of: dt.date, now: dt.datet
             snooze_reason="",
             updated_at=timezone.now(),
         )
-        Event.objects.bulk_create(
-            [
-                _event("passed", pk, customer_id, {"signal": signal, "level": level, "outcome": str(outcome)})
-                for pk, customer_id, signal, level in touched
-            ],
-            batch_size=5_000,
-        )  # fmt: skip
+        schema = {"object_id": pl.Int64, "customer_id": pl.Int64, "signal": pl.String, "level": pl.String}
+        told = pl.DataFrame(touched, schema=schema, orient="row").with_columns(outcome=pl.lit(str(outcome)))
+        changes = pl.struct("signal", "level", "outcome").struct.json_encode()
+        insert_frame(
+            Event,
+            told.select("object_id", "customer_id", changes=changes),
+            constants={"at": timezone.now(), "verb": "passed", "object_type": "alert"},
+        )
     return len(touched)
 
 

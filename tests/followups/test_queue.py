@@ -85,7 +85,7 @@ def test_opens_with_what_the_role_works_on(cast):
     }
 
 
-def test_counts_in_one_pass(raised, scope, cast, django_assert_num_queries):
+def test_counts_in_one_query(raised, scope, cast, django_assert_num_queries):
     raised(due_on=TODAY + DAY)
     for late in (0, 0, 2):
         raised(due_on=TODAY - late * DAY)

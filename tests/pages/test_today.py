@@ -191,6 +191,24 @@ def test_shows_each_role_what_it_sees(cast, sign_in, raised, who, view, seen):
     assert sorted(names(sign_in(getattr(cast, who)).get(URL, {"view": view} if view else {}))) == seen
 
 
+def test_writes_what_a_name_says_and_nothing_else(ann, raised, cast):
+    row = raised(cast.customer("<i>A & B's</i>"), rule="manual", facts={"text": "<b>why</b>"})
+    page = text(ann.get(URL))
+    assert '<span class="pn-item-name clip">&lt;i&gt;A &amp; B&#x27;s&lt;/i&gt;</span>' in page
+    assert 'aria-label="Select &lt;i&gt;A &amp; B&#x27;s&lt;/i&gt;"' in page
+    assert '<span class="pn-item-why clip">&lt;b&gt;why&lt;/b&gt;</span>' in page
+    assert f'href="{URL}{row.pk}/?view=mine"' in page
+    assert f'hx-replace-url="{URL}?view=mine&amp;at={row.pk}"' in page
+
+
+def test_marks_the_row_that_is_shown_and_no_other(ann, raised):
+    rows = [raised(priority=priority) for priority in (900, 500, 100)]
+    page = text(ann.get(URL, {"at": rows[1].pk}))
+    assert re.findall(r'<li class="pn-item is-current" id="f-(\d+)"', page) == [str(rows[1].pk)]
+    assert re.findall(r'data-id="(\d+)">\s*<label', page) == [str(row.pk) for row in rows]
+    assert re.findall(r'<span aria-hidden="true">(\d+)</span></label>', page) == ["1", "2", "3"]
+
+
 def test_offers_no_verb_to_who_only_looks_on(cast, sign_in, raised):
     raised()
     page = text(sign_in(cast.eve).get(URL))
@@ -222,7 +240,7 @@ def test_asks_the_database_as_often_for_100_rows_as_for_5(ann, raised, cast, nig
     for _ in range(rows):
         stand(cast, raised().customer)
     ann.get(URL)
-    with django_assert_num_queries(31):
+    with django_assert_num_queries(27):
         page = ann.get(URL)
     assert len(names(page)) == min(rows, 50)
 
