@@ -273,7 +273,7 @@ class HealthFiguresViewSet(Resource):
     @bodies(responses=OwnersSerializer)
     def owners(self, request: Request) -> Response:
         """How the customers of each A owner are doing."""
-        return self._said(OwnersSerializer, owners=figures.owners(self.member))
+        return self._said(OwnersSerializer, owners=figures.owners(self.member).shown)
 
     @bodies(responses=QualitySerializer)
     def data_quality(self, request: Request) -> Response:

@@ -85,11 +85,8 @@ class BandShare:
 
 
 def distribution(member: Member) -> list[BandShare]:
-    """How the customers whom a member sees are doing now, by colour, best first; one query."""
-    found: dict[str, tuple[int, Decimal]] = {}
-    for _owner, band, count, money, _fallen in _by_owner(member):
-        known_count, known_money = found.get(band, (0, Decimal(0)))
-        found[band] = known_count + count, known_money + money
+    """How the customers whom a member sees are doing now, by colour, best first; at most two queries."""
+    found = {band: (count, money) for band, count, money in _by_band(member)}
     everybody = sum(count for count, _money in found.values())
     whole = sum((money for _count, money in found.values()), Decimal(0))
     shares = []
@@ -103,6 +100,16 @@ def distribution(member: Member) -> list[BandShare]:
 def has_counts() -> bool:
     """Whether a night has counted what is now; from then on it is kept right."""
     return bool(BandCount.objects.exists())
+
+
+def _by_band(member: Member) -> list[tuple[str, int, Decimal]]:
+    """Colour, customers and money of those whom a member sees; added up where they are counted."""
+    if has_counts():
+        counts = BandCount.objects.visible_to(member).order_by().values_list("band")
+        return [row for row in counts.annotate(Sum("customers"), Sum("net")) if row[1]]
+    rows = _with_money(HealthScore.objects.visible_to(member)).order_by()
+    counted = rows.values_list("band").annotate(Count("customer"), Sum("net"))
+    return [(band, count, money or Decimal(0)) for band, count, money in counted]
 
 
 def _by_owner(member: Member) -> list[tuple[int | None, str, int, Decimal, int]]:
@@ -141,25 +148,45 @@ class OwnerHealth:
         return sum(self.customers.values())
 
 
-def owners(member: Member) -> list[OwnerHealth]:
-    """The customers whom a member sees by their A owner; who has most money in red first. Two queries."""
+@dataclass(frozen=True)
+class OwnersHealth:
+    """A owners, who has most money in red first: those asked for, and how many there are."""
+
+    shown: Sequence[OwnerHealth]
+    count: int
+
+
+def owners(member: Member, limit: int | None = None) -> OwnersHealth:
+    """The customers whom a member sees by their A owner; at most `limit` owners, without one all. Three queries."""
     by_owner: dict[int | None, list[tuple[str, int, Decimal, int]]] = {}
     for owner, band, count, money, fallen in _by_owner(member):
         by_owner.setdefault(owner, []).append((band, count, money, fallen))
-    people = {
-        person.pk: person for person in Member.objects.filter(pk__in=by_owner.keys() - {None}).select_related("user")
-    }
-    found = [
-        OwnerHealth(
-            owner=people.get(owner) if owner else None,
-            customers={band: count for band, count, _money, _fallen in cells},
-            money=sum((money for _band, _count, money, _fallen in cells), Decimal(0)),
-            red_money=sum((money for band, _count, money, _fallen in cells if band == Band.RED), Decimal(0)),
-            fallen=sum(fallen for _band, _count, _money, fallen in cells),
-        )
-        for owner, cells in by_owner.items()
-    ]
-    return sorted(found, key=lambda each: (each.owner is None, -each.red_money, -each.total, str(each.owner)))
+
+    def place(owner: int | None) -> tuple[bool, Decimal, int]:
+        cells = by_owner[owner]
+        red = sum((money for band, _count, money, _fallen in cells if band == Band.RED), Decimal(0))
+        return owner is None, -red, -sum(count for _band, count, _money, _fallen in cells)
+
+    places = {owner: place(owner) for owner in by_owner}
+    asked = sorted(places, key=lambda owner: places[owner])
+    if limit is not None and limit < len(asked):
+        # Names decide between equals: whoever stands level with the last one shown takes part.
+        border = places[asked[limit - 1]]
+        asked = [owner for owner in asked if places[owner] <= border]
+    people = {person.pk: person for person in Member.objects.filter(pk__in={*asked} - {None}).select_related("user")}
+    found = [_owner_health(people.get(owner) if owner else None, by_owner[owner]) for owner in asked]
+    found.sort(key=lambda each: (each.owner is None, -each.red_money, -each.total, str(each.owner)))
+    return OwnersHealth(found[:limit], len(by_owner))
+
+
+def _owner_health(owner: Member | None, cells: Sequence[tuple[str, int, Decimal, int]]) -> OwnerHealth:
+    return OwnerHealth(
+        owner=owner,
+        customers={band: count for band, count, _money, _fallen in cells},
+        money=sum((money for _band, _count, money, _fallen in cells), Decimal(0)),
+        red_money=sum((money for band, _count, money, _fallen in cells if band == Band.RED), Decimal(0)),
+        fallen=sum(fallen for _band, _count, _money, fallen in cells),
+    )
 
 
 def _with_money(rows: QuerySet[Any], path: str = "customer__") -> QuerySet[Any]:

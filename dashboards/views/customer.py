@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
-from django.db.models import F, Max, Min, QuerySet, Sum
+from django.db.models import F, Max, Min, QuerySet, Subquery, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -43,6 +43,7 @@ from segmentation import figures
 from segmentation.models import Standing, Worth
 from segmentation.rules.policy import TierPolicy
 from segmentation.rules.rfm import window_start
+from segmentation.rules.sales import add_months
 from tenants.api.fields import FIRST_YEAR, LAST_YEAR
 from tenants.models import Run
 from tenants.pages import TenantView
@@ -288,11 +289,28 @@ def money_of(customer: Customer, standing: Standing | None, policy: Policy, nigh
     if standing is None or night is None:
         return Money(standing, months, None)
     start = window_start(night.for_date, months)
-    before = Order.objects.filter(
-        customer=customer, status=Order.Status.PLACED, placed_on__gte=window_start(start, months), placed_on__lt=start
-    ).aggregate(net=Sum("net"))["net"]
-    change = float(standing.monetary / before - 1) if before and before > 0 else None
+    before = net_between(customer, window_start(start, months), start)
+    change = float(standing.monetary / before - 1) if before > 0 else None
     return Money(standing, months, change)
+
+
+def net_between(customer: Customer, first: dt.date, end: dt.date) -> Decimal:
+    """Net money of what was placed from `first` until before `end`, a month later or more; one query.
+
+    Whole months are taken from the rollup, and only what is left at both ends from the orders: they lie where they
+    came in, all over the table, and a customer can have a thousand of them in a year.
+    """
+    whole = first if first.day == 1 else add_months(first, 1)
+    rest = add_months(end, 0)
+    placed = Order.objects.filter(customer_id=customer.pk, status=Order.Status.PLACED)
+    parts = (
+        Activity.objects.filter(customer_id=customer.pk, month__gte=whole, month__lt=rest),
+        placed.filter(placed_on__gte=first, placed_on__lt=whole),
+        placed.filter(placed_on__gte=rest, placed_on__lt=end),
+    )
+    sums = [Subquery(rows.order_by().values("customer_id").annotate(sum=Sum("net")).values("sum")) for rows in parts]
+    found = Customer.objects.filter(pk=customer.pk).values_list(*sums).get()
+    return sum((part for part in found if part is not None), Decimal(0))
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ import customers.services
 import followups.services
 from customers.forms import CustomerForm
 from customers.models import Customer
-from customers.search import beginning
+from customers.querysets import visible_apart
+from customers.search import beginning, numbered
 from dashboards.filters import CustomerPageFilter
-from dashboards.querysets import customer_rows
+from dashboards.querysets import customer_rows, customer_rows_among
 from dashboards.segments import SEGMENT_FILTERS
 from dashboards.tables import CustomerTable
 from tenants.keyset import Window
@@ -42,19 +43,28 @@ class CustomerList(ListPage):
     export_permission = "customers:export"
     export_name = "customers"
 
+    def seen_among(self, ids: Sequence[int]) -> list[Customer]:
+        return customer_rows_among(self.member, ids)
+
+    def seen_apart(self) -> list[QuerySet[Any]]:
+        """Of whoever sees customers of their own; of all there is one walk along an index anyway."""
+        if self.member.role in SEES_ALL:
+            return []
+        return [Customer.objects.filter(part) for part in visible_apart(self.member)]
+
     def counted(self, count: int, shown: str) -> str:
         return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": shown}
 
     def windows(self, rows: QuerySet[Any]) -> list[Window]:
-        """By name, those that begin with what is searched for come before those that have it inside."""
+        """By name, whose number it is comes first that is searched for, whose begins so, and whose name begins so."""
         windows = super().windows(rows)
         text = self.request.GET.get("q", "")
         if self.sorting.removeprefix("-") != "name" or not text.strip():
             return windows
         parts, others = [], Q()
-        for begins in beginning(text):
-            parts.append(others & begins)
-            others &= ~begins
+        for meant in (*numbered(text), *beginning(text)):
+            parts.append(others & meant)
+            others &= ~meant
         return [Window(part & window.only, window.order) for part in (*parts, others) for window in windows]
 
     def context(self, rows: Sequence[Any]) -> dict[str, Any]:

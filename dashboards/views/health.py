@@ -34,6 +34,9 @@ DIFFERING: Final = 4
 BAR: Final = 96
 """Units of a bar's whole width."""
 
+OWNERS: Final = 25
+"""Owners that the overview shows, those with most money in red; the others are behind a link, and in the file."""
+
 
 class HealthPage(ExplorerView):
     """A page of the health dashboard."""
@@ -83,7 +86,7 @@ class OwnerLine:
 class Overview(HealthPage):
     """Distribution, trend, who moved, from which colour to which, and by owner; every number opens its rows."""
 
-    known = frozenset({"since", "from", "to", "export"})
+    known = frozenset({"since", "from", "to", "owners", "export"})
     exports = ("distribution", "trend", "up", "down", "moves", "owners")
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
@@ -92,6 +95,7 @@ class Overview(HealthPage):
         if sheet is not None:
             return self.sheet(sheet)
         weeks, disagreeing = self.weeks, figures.disagreements(self.member)
+        owners = figures.owners(self.member, None if self.all_owners else OWNERS)
         return self.render(
             "dashboards/health.html",
             section="overview",
@@ -113,7 +117,8 @@ class Overview(HealthPage):
             start=self.span[0],
             end=self.span[1],
             matrix=self.matrix(),
-            owners=[_owner_line(each) for each in self.owners],
+            owners=[_owner_line(each) for each in owners.shown],
+            owners_count=owners.count,
             bar=BAR,
         )
 
@@ -126,8 +131,11 @@ class Overview(HealthPage):
         return figures.trend(self.member, self.as_of)
 
     @cached_property
-    def owners(self) -> list[figures.OwnerHealth]:
-        return figures.owners(self.member)
+    def all_owners(self) -> bool:
+        asked = self.request.GET.get("owners", "")
+        if asked not in ("", "all"):
+            raise BadRequest(_("owners is one of: %(known)s.") % {"known": "all"})
+        return asked == "all"
 
     @cached_property
     def is_own(self) -> bool:
@@ -245,7 +253,7 @@ class Overview(HealthPage):
                 str(each.owner or ""), *(each.customers.get(band, 0) for band in figures.BANDS), each.fallen, each.money,
                 each.red_money,
             )
-            for each in self.owners
+            for each in figures.owners(self.member).shown
         )  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from customers.models import Customer
 from health import figures, pulses
@@ -68,7 +70,7 @@ def test_shares_nothing_before_the_first_night(cast, scope):
 def test_counts_whom_the_member_sees(cast, people, who, seen):
     member = getattr(cast, who)
     assert sum(each.customers for each in figures.distribution(member)) == seen
-    assert sum(each.total for each in figures.owners(member)) == seen
+    assert sum(each.total for each in figures.owners(member).shown) == seen
     moved = figures.movers(member, FRIDAY, "week", limit=None)
     visible = set(Customer.objects.visible_to(member))
     assert {each.customer for each in (*moved.up, *moved.down)} == visible & {people.fell, people.rose, people.nobodys}
@@ -78,11 +80,33 @@ def test_counts_whom_the_member_sees(cast, people, who, seen):
 
 
 def test_puts_the_owner_with_most_money_in_red_first_and_nobody_last(cast, people):
-    first, second, last = figures.owners(cast.eve)
+    first, second, last = figures.owners(cast.eve).shown
     assert (first.owner, first.customers, first.fallen) == (cast.ann, {"red": 1, "green": 1, "none": 1}, 1)
     assert (first.money, first.red_money) == (Decimal(550), Decimal(400))
     assert (second.owner, second.red_money) == (cast.bo, 0)
     assert (last.owner, last.total, last.fallen) == (None, 1, 1)
+
+
+def test_gives_as_many_owners_as_asked_for_and_counts_all(cast, people):
+    everybody = figures.owners(cast.eve)
+    for limit in (1, 2, 3, 4):
+        some = figures.owners(cast.eve, limit)
+        assert (some.shown, some.count) == (everybody.shown[:limit], 3)
+
+
+def test_reads_only_the_people_whom_it_shows(cast, people):
+    with CaptureQueriesContext(connection) as asked:
+        figures.owners(cast.eve, 1)
+    (people_read,) = (each["sql"] for each in asked if 'FROM "tenants_member" INNER JOIN "tenants_user"' in each["sql"])
+    assert f"IN ({cast.ann.pk})" in people_read
+
+
+def test_lets_names_decide_between_owners_who_stand_level(cast, scope):
+    by_name = sorted((cast.ann, cast.bo), key=str)
+    for owner in reversed(by_name):
+        score(cast, f"Customer of {owner}", 60, net=100, owner_a=owner, owner_b=None)
+    assert [each.owner for each in figures.owners(cast.eve, 1).shown] == by_name[:1]
+    assert [each.owner for each in figures.owners(cast.eve).shown] == by_name
 
 
 def test_counts_who_was_scored_between_two_nights(cast, people):

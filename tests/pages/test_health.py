@@ -146,6 +146,18 @@ def test_leads_to_the_list_sorted_by_what_it_is_about(eve, firm):
     assert ">Rose<" not in page
 
 
+def test_shows_the_owners_with_most_money_in_red_and_the_others_behind_a_link(eve, firm, monkeypatch):
+    by_owner = lambda page: re.findall(r'owner_a=(?:\d+|none)&amp;closed=no">([^<]+)<', page)  # noqa: E731
+    everybody = by_owner(text(eve.get(OVERVIEW)))
+    assert len(everybody) == 2
+    assert "owners=all" not in text(eve.get(OVERVIEW))
+    monkeypatch.setattr("dashboards.views.health.OWNERS", 1)
+    short = text(eve.get(f"{OVERVIEW}?since=month"))
+    assert by_owner(short) == everybody[:1]
+    link = re.search(r'href="(\?[^"]*owners=all[^"]*)#owners">All 2<', short)
+    assert by_owner(text(eve.get(OVERVIEW + html.unescape(link[1])))) == everybody
+
+
 def test_says_when_facts_have_scored_customers_since(cast, eve, firm):
     assert "scored again since" not in text(eve.get(OVERVIEW))
     with tenant_scope(cast.tenant):
@@ -183,7 +195,7 @@ def test_gives_the_moves_between_two_days_as_a_file(eve, firm):
     "address",
     [
         f"{OVERVIEW}?since=year", f"{OVERVIEW}?page=2", f"{OVERVIEW}?export=csv", f"{OVERVIEW}?from=x",
-        f"{OVERVIEW}?from=2026-11-20&to=2026-11-02", f"{QUALITY}?since=week", f"{QUALITY}?export=xlsx",
+        f"{OVERVIEW}?owners=some", f"{OVERVIEW}?from=2026-11-20&to=2026-11-02", f"{QUALITY}?since=week", f"{QUALITY}?export=xlsx",
         f"{DISAGREEMENT}?colour=red", f"{DISAGREEMENT}?sort=mood",
     ],
 )  # fmt: skip
