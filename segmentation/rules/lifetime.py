@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -155,8 +155,12 @@ _THIN: Final = 20_000
 """So many customers are enough to choose among the starts; everybody counts for the result."""
 _THIN_REPEATERS: Final = 1_000
 """Unless fewer than these would be left of those who say most."""
-_STEEP: Final = 1e-5
-"""A gradient per customer from here up is no maximum, whatever the search says."""
+_STEEP: Final = 1e-4
+"""A gradient per customer from here up is no maximum, whatever the search says.
+
+Not less: with r at its end terms of a million cancel each other, and what is left of the likelihood, some ten digits, no
+longer tells slopes of 1e-5 apart: on one processor the search ends below them, on another above.
+"""
 
 
 def fit_orders(
@@ -394,8 +398,9 @@ def _maximise(
     """
     names, ends = list(bounds), np.log(np.array(list(bounds.values())))
     tries = [_search(thin, np.clip(np.log(np.array(start)), *ends.T), ends, _ROUGH) for start in starts]
-    nearest = min(tries, key=lambda tried: tried[0])[1]
-    value, logs, slopes = _search(whole, nearest, ends, _EXACT)
+    nearest = min(tries, key=lambda tried: tried.value)
+    last = _to_the_end(whole, _search(whole, nearest.logs, ends, _EXACT), names, ends)
+    value, logs, slopes = last.value, last.logs, np.abs(last.slopes)
     if not np.isfinite(value):
         return _Found(reason="not_converged")
     at_end = np.column_stack([logs < ends[:, 0] + _EDGE, logs > ends[:, 1] - _EDGE])
@@ -414,12 +419,35 @@ _ROUGH: Final = {"ftol": 1e-7, "gtol": 1e-4, "maxiter": 100}
 _EXACT: Final = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 1000, "maxfun": 2000}
 
 
-def _search(
-    likelihood: _Likelihood, start: Floats, ends: Floats, options: Mapping[str, float]
-) -> tuple[float, Floats, Floats]:
-    """Value and place where the search ended, and how steep it is there by each parameter."""
+class _Ended(NamedTuple):
+    """Where a search ended: the value there, the place and how it slopes; not `is_clear` where rounding hid the way on."""
+
+    value: float
+    logs: Floats
+    slopes: Floats
+    is_clear: bool
+
+
+def _search(likelihood: _Likelihood, start: Floats, ends: Floats, options: Mapping[str, float]) -> _Ended:
     found = minimize(likelihood, start, jac=True, method="L-BFGS-B", bounds=ends, options=dict(options))
-    return float(found.fun), np.asarray(found.x), np.abs(np.asarray(found.jac))
+    return _Ended(float(found.fun), np.asarray(found.x), np.asarray(found.jac), bool(found.success))
+
+
+def _to_the_end(likelihood: _Likelihood, last: _Ended, names: Sequence[str], ends: Floats) -> _Ended:
+    """On a ridge to one of _LIMITS rounding ends a search anywhere, elsewhere on each processor: followed to its end.
+
+    There the others are looked for again, and it counts if nothing is lost.
+    """
+    if last.is_clear:
+        return last
+    for number, name in enumerate(names):
+        end = _HIGH if last.slopes[number] < 0 else _LOW
+        if (name, end) in _LIMITS:
+            there = ends.copy()
+            there[number] = ends[number, end]
+            further = _search(likelihood, np.clip(last.logs, *there.T), there, _EXACT)
+            last = min(further, last, key=lambda each: each.value)
+    return last
 
 
 # ── answers ──────────────────────────────────────────────────────────────────
