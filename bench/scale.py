@@ -37,7 +37,6 @@ SLUG: Final = "giant"
 SMALL: Final = "small"
 SMALL_CUSTOMERS: Final = 100
 FIRST_NIGHT: Final = trade.LAST_DAY + dt.timedelta(days=1)
-NEXT_NIGHT: Final = FIRST_NIGHT + dt.timedelta(days=1)
 LINES_PER_CUSTOMER: Final = 10  # of the file that is imported
 
 # The nights' names, which bench.growth reads.
@@ -80,7 +79,7 @@ class Run:
             ("anew", lambda: self.night(ANEW, FIRST_NIGHT, everybody=True)),
             ("day", self.day),
             ("copy for the floor", self.keep),
-            ("next night", lambda: self.night(NEXT, NEXT_NIGHT)),
+            ("next night", lambda: self.night(NEXT, self.next_night)),
             ("floor", self.floor),
         ]
         if asked.small:
@@ -119,6 +118,11 @@ class Run:
         return self.asked.trade or self.cache / f"{self.asked.customers}"
 
     @property
+    def next_night(self) -> dt.date:
+        """The night that is measured beside the floor, after a day with new facts."""
+        return FIRST_NIGHT + dt.timedelta(days=self.asked.day)
+
+    @property
     def small_folder(self) -> Path:
         return self.cache / f"{self.asked.small * SMALL_CUSTOMERS}-{SMALL}"
 
@@ -148,11 +152,9 @@ class Run:
         house.settle()
 
     def day(self) -> None:
-        found = json.loads(
-            house.called(
-                "day", str(self.folder), "--slug", SLUG, "--day", str(FIRST_NIGHT), "--share", str(self.asked.share)
-            )
-        )
+        day = str(self.next_night - dt.timedelta(days=1))
+        share = str(self.asked.share)
+        found = json.loads(house.called("day", str(self.folder), "--slug", SLUG, "--day", day, "--share", share))
         self.results.add("a day's facts", "customers with something new", rows=found.pop("customers"))
         for kind, counts in found.items():
             self.results.add("a day's facts", kind, **counts)
@@ -220,7 +222,7 @@ class Run:
         from tenants.models import Tenant
 
         firms: Sequence[Tenant] = list(Tenant.objects.filter(slug__startswith=f"{SMALL}-").order_by("pk"))
-        for name, as_of in (("first night", FIRST_NIGHT), ("the next, nothing new", NEXT_NIGHT)):
+        for name, as_of in (("first night", FIRST_NIGHT), ("the next, nothing new", self.next_night)):
             house.settle()
             night = nights.run(firms, as_of, self.asked.workers, self.state)
             self.results.add(
@@ -329,6 +331,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--workers", type=int, default=2)
     found.add_argument(
         "--share", type=float, default=day.SHARE, help="of the customers who have something new on a day"
+    )
+    found.add_argument(
+        "--day", type=int, default=1, help="after the first night, of the next night; another one for kept data"
     )
     found.add_argument("--requests", type=int, default=pages.REQUESTS, help="of each page; 0: no pages")
     found.add_argument(
