@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from customers.models import Channel, Contact, Customer, Interaction, TouchKind
-from followups.querysets import FollowUpQuerySet
+from followups.querysets import FollowUpQuerySet, magnitude_of
 from tenants.base import TenantForeignKey, TenantModel, manager
 from tenants.models import Member
 
@@ -62,6 +62,10 @@ class FollowUp(TenantModel):
     due_at = models.DateTimeField(_("due at"), null=True, blank=True)
     # money at risk × weight of the reason (rules/ranking.py); Today multiplies by the urgency of the clock.
     priority = models.BigIntegerField(default=0)
+    # What an index has of the priority: nearly always the same, where a night moves the priority by a few percent.
+    magnitude = models.GeneratedField(
+        expression=magnitude_of("priority"), output_field=models.SmallIntegerField(), db_persist=True
+    )
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.OPEN)
     snoozed_until = models.DateField(_("snoozed until"), null=True, blank=True)
     snooze_reason = models.CharField(_("why snoozed"), max_length=120, blank=True)
@@ -89,13 +93,7 @@ class FollowUp(TenantModel):
             ),
             # Today's queue of everybody: of each day the best first (followups.querysets.best_of_all).
             models.Index(
-                "tenant",
-                "day",
-                (models.F("priority") / models.Value(100)).desc(),
-                "due_at",
-                "id",
-                name="follow_up_ranked",
-                condition=models.Q(status="open"),
+                fields=["tenant", "day", "-magnitude"], name="follow_up_ranked", condition=models.Q(status="open")
             ),
             # Today's queue of those whose customers one owns or covers, with all that its numbers count by.
             models.Index(
