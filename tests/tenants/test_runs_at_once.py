@@ -56,6 +56,26 @@ def somebody_waits():
         return cursor.fetchone()[0] > 0
 
 
+def test_writes_parts_behind_and_the_end_of_a_step_through(cast):
+    """A crash of the server may take parts away, with their marks; what says that a step is done stays."""
+    seen = []
+
+    def note(piece):
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            seen.append((piece.part.first, *cursor.fetchone()))
+        return {}
+
+    steps = {"a": Step(note, finish=note)}
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")  # the servers of tests are in a hurry
+    try:
+        work_off(open_run(cast.tenant, "job", DAY, steps, cuts=lambda: [10]), steps)
+    finally:
+        connection.close()
+    assert seen == [(0, "off"), (11, "off"), (0, "on")]
+
+
 def test_is_worked_on_in_parts_side_by_side_and_ended_once(cast, worker):
     together, seen = threading.Barrier(2), []
 
