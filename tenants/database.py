@@ -31,8 +31,9 @@ def app_role() -> tuple[str, str]:
 def grant_app_role(using: str, append_only: list[str]) -> None:
     """Make the app role if it is missing and give it the right to read and write rows, nothing else.
 
-    Runs after every migration. `append_only` tables can be read and added to, never changed; partitions are read
-    and written through their parent alone, which has the walls.
+    Runs after every migration, one that goes back too: of the `append_only` tables some may be gone then. The others
+    can be read and added to, never changed; partitions are read and written through their parent alone, which has the
+    walls.
     """
     role, password = app_role()
     connection = connections[using]
@@ -45,7 +46,7 @@ def grant_app_role(using: str, append_only: list[str]) -> None:
         cursor.execute(f"GRANT USAGE ON SCHEMA public TO {quoted}")
         cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}")
         cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {quoted}")
-        for table in append_only:
+        for table in sorted({*append_only} & {*connection.introspection.table_names(cursor)}):
             cursor.execute(f"REVOKE UPDATE, DELETE ON {connection.ops.quote_name(table)} FROM {quoted}")
         cursor.execute("SELECT oid::regclass::text FROM pg_class WHERE relispartition AND relkind = 'r'")
         if partitions := [name for (name,) in cursor.fetchall()]:

@@ -6,11 +6,12 @@ import copy
 
 import pytest
 from django.apps import apps
-from django.db import IntegrityError, ProgrammingError, connection, transaction
+from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
 from django.db.models import Count
 
 from tenants.base import TenantForeignKey, TenantModel
 from tenants.context import NoTenant, OtherTenant, tenant_scope
+from tenants.database import grant_app_role
 from tests.contracts.rows import ROWS
 
 MODELS = [m for m in apps.get_models() if issubclass(m, TenantModel)]
@@ -118,6 +119,12 @@ def test_what_was_written_down_stays(cast, model, statement):
         ROWS[model._meta.label]()
         with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
             cursor.execute(statement.format(connection.ops.quote_name(model._meta.db_table)))
+
+
+@pytest.mark.django_db(databases=["owner"])
+def test_rights_are_given_after_a_migration_that_goes_back(db):
+    assert "gone" not in connections["owner"].introspection.table_names()
+    grant_app_role("owner", ["gone", "tenants_event"])
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m._meta.label)
