@@ -366,8 +366,12 @@ class CustomerPageFilter(StrictFilterSet):
         return figures.drifting(rows) if answer == "yes" else figures.steady(rows)
 
     def by_warning(self, rows: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
-        warned = Q(is_warned=True)
-        return rows.filter(warned) if answer == "yes" else rows.exclude(warned)
+        if answer == "no":
+            return rows.exclude(Q(is_warned=True))
+        # Asked for by stage or money as well, they are found in one walk along an index of the standings.
+        asked = self.form.cleaned_data
+        is_standing = any(asked.get(name) not in EMPTY_VALUES for name in ("stage", "money_from", "money_to"))
+        return rows.filter(**{"standing_warned" if is_standing else "is_warned": True})
 
     def by_closing(self, rows: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
         return rows.filter(closed_on__isnull=answer == "no")

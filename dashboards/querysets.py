@@ -42,8 +42,25 @@ def customer_rows_among(member: Member, ids: Sequence[int]) -> list[Customer]:
     """
     night = _last_night()
     key = (current_tenant().pk, *night, *sees_by(member))
-    rows = _among.get(key, lambda: Prepared(customer_rows(member).filter(Among(F("pk"), [_ID])), f"{{{_ID}}}"))
+    rows = _among.get(
+        key, lambda: Prepared(with_owner_names(customer_rows(member).filter(Among(F("pk"), [_ID]))), f"{{{_ID}}}")
+    )
     return rows.rows(f"{{{','.join(map(str, ids))}}}")
+
+
+def with_owner_names(rows: QuerySet[Customer]) -> QuerySet[Customer]:
+    """The customers with what their owners are called, owner_a_name and owner_b_name, in place of the owners.
+
+    Of each row of a list two members and two users would be made, to be asked for one text each.
+    """
+    return rows.select_related(None).annotate(
+        **{f"{owner}_name": _called(f"{owner}__user__") for owner in ("owner_a", "owner_b")}
+    )
+
+
+def _called(user: str) -> Coalesce:
+    """A person's name, or without one the address, as a `User` is written."""
+    return Coalesce(NullIf(F(f"{user}name"), Value("")), F(f"{user}email"), output_field=CharField())
 
 
 _ID: Final = 987_654_321_987_654_321
@@ -118,6 +135,8 @@ def _with_columns(rows: QuerySet[Customer], tenant: int, as_of: dt.date | None, 
             expected_money=F("lapse__expected_money"),
             money_at_risk=F("lapse__money_at_risk"),
         )
+        # As the standing has it, too; for who is asked for by more of what stands there.
+        .alias(standing_warned=F("standing__is_warned"))
         # The customer's number as it stands beside the columns that lists are ordered by, in the same index.
         .alias(
             standing_customer=F("standing__customer"),

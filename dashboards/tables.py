@@ -56,8 +56,12 @@ class CustomerTable(PageTable):
     money_12m = WordsColumn(money, verbose_name=gettext_lazy("Net money, 12 months"))
     clv = WordsColumn(money, verbose_name=gettext_lazy("Lifetime value"))
     value_score = PlainColumn(verbose_name=gettext_lazy("Value score"), attrs={"td": {"class": "num"}})
-    owner_a = PlainColumn(verbose_name=gettext_lazy("A owner"), order_by=("owner_a.user.name",))
-    owner_b = PlainColumn(verbose_name=gettext_lazy("B owner"), order_by=("owner_b.user.name",))
+    owner_a = PlainColumn(
+        verbose_name=gettext_lazy("A owner"), accessor="owner_a_name", order_by=("owner_a.user.name",)
+    )
+    owner_b = PlainColumn(
+        verbose_name=gettext_lazy("B owner"), accessor="owner_b_name", order_by=("owner_b.user.name",)
+    )
     country = PlainColumn(verbose_name=gettext_lazy("Country"))
     segment = ChoiceColumn(Segment.choices, verbose_name=gettext_lazy("Segment"), order_by=("segment", "money_12m"))
     r = PlainColumn(verbose_name=gettext_lazy("Recency score"), attrs={"td": {"class": "num"}})

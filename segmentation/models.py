@@ -90,6 +90,8 @@ class Standing(TenantModel):
     by_wholesale = models.CharField(max_length=20, choices=Tier.choices, blank=True, default="", db_default="")
     by_callback = models.CharField(max_length=20, choices=Tier.choices, blank=True, default="", db_default="")
     by_sales_team = models.CharField(max_length=20, choices=Tier.choices, blank=True, default="", db_default="")
+    # Whether the lapse forecast warns of the customer: the database copies it, for lists that ask for both.
+    is_warned = models.BooleanField(default=False, db_default=False, editable=False)
     # Since when the customer has been below its tier; it falls after the policy's days of grace.
     below_since = models.DateField(null=True)
     policy_version = models.IntegerField()
@@ -107,6 +109,13 @@ class Standing(TenantModel):
                 fields=["tenant", "monetary", "customer"],
                 include=["first_order_on", "last_order_on", "returned_on"],
                 name="standing_by_money",
+            ),
+            # The same of those who are warned of.
+            models.Index(
+                fields=["tenant", "monetary", "customer"],
+                include=["first_order_on", "last_order_on", "returned_on"],
+                name="standing_warned",
+                condition=models.Q(is_warned=True),
             ),
             models.Index(fields=["tenant", "frequency", "customer"], name="standing_by_orders"),
             models.Index(fields=["tenant", "last_order_on", "customer"], name="standing_by_last_order"),

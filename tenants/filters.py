@@ -117,12 +117,15 @@ class StrictFilterSet(filters.FilterSet):
         key = (self.base_filters[field.name], field.html_name, translation.get_language(), str(value or ""), offered)
         return Drawn(field.name, False, _written.get(key, field.as_field_group))
 
-    def _offered(self, field: BoundField) -> tuple[tuple[str, str], ...] | None:
+    def _offered(self, field: BoundField) -> tuple[tuple[str, Any], ...] | None:
         """What can be chosen, as far as it depends on who asks; None where nothing is chosen, but typed."""
         if not isinstance(field.field, forms.ChoiceField):
             return None
         extra = self.base_filters[field.name].extra
-        if "queryset" not in extra and not callable(extra.get("choices")):
+        if callable(choices := extra.get("choices")):
+            # As they are said: to go through hundreds of people by way of the widget takes longer than to read them.
+            return tuple(choices())
+        if "queryset" not in extra:
             return ()
         return tuple((str(choice), str(label)) for choice, label in field.field.widget.choices)
 

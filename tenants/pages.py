@@ -493,7 +493,7 @@ class ListPage(TenantView):
             wrong_filters=[(field.label, field.errors) for field in chosen.form if field.errors],
             table=self._bound(shown.rows, columns),
             headers=self._heads(columns, size),
-            all_columns=[(name, words, name in columns) for name, words in self._headers()],
+            all_columns=[(name, words, name in columns) for name, words in self._headers],
             fixed_columns=self.table.fixed,
             columns=columns,
             empty_template=self.empty,
@@ -579,7 +579,7 @@ class ListPage(TenantView):
 
     def _heads(self, columns: list[str], size: Size) -> list[Header]:
         heads = []
-        for name, words in self._headers():
+        for name, words in self._headers:
             if name not in columns:
                 continue
             base = self.table.base_columns[name]
@@ -591,6 +591,7 @@ class ListPage(TenantView):
             heads.append(Header(name, words, is_number, order if can else "", state))
         return heads
 
+    @cached_property
     def _headers(self) -> list[tuple[str, str]]:
         """Every column and its head, in the table's order."""
         return [(name, str(self.table.base_columns[name].verbose_name)) for name in _sequence(cast(Any, self.table))]
@@ -607,7 +608,7 @@ class ListPage(TenantView):
         return self.csv_file(self.export_name, lines())
 
     def _header_row(self, columns: list[str]) -> list[str]:
-        return [words for name, words in self._headers() if name in columns]
+        return [words for name, words in self._headers if name in columns]
 
     def _values(self, rows: QuerySet[Any], columns: list[str]) -> Iterator[list[Any]]:
         for ids in all_ids(rows, self.windows(rows)):

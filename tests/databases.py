@@ -80,10 +80,10 @@ _KEPT = {"django_content_type", "auth_permission"}
 _MUCH = 4 * 2**20
 """Bytes in tables from which on new files are quicker than deleting; deleted rows count until PostgreSQL has swept."""
 
-# Tables and partitions that are not of no length, and whether a trigger watches over what is deleted there.
+# Tables and partitions that are not of no length, and whether a trigger comes before what is deleted there: a guard.
 _WRITTEN = """
 SELECT c.oid::regclass::text, pg_relation_size(c.oid),
-       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 8 <> 0)
+       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 10 = 10)
 FROM pg_class c
 WHERE c.relkind = 'r' AND coalesce(pg_partition_root(c.oid), c.oid) = ANY (%s::regclass[]) AND pg_relation_size(c.oid) > 0
 """

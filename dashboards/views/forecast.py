@@ -10,14 +10,16 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
+from customers.models import Customer
 from dashboards import back_tests, charts, lapses
 from dashboards.filters import ForecastPageFilter
-from dashboards.querysets import forecast_rows
+from dashboards.querysets import forecast_rows, with_owner_names
 from dashboards.tables import ForecastTable
 from health import backtests, forecasting
 from health.models import BackTest
@@ -44,6 +46,9 @@ class ForecastList(ListPage):
     sort = "-money_at_risk"
     export_permission = "customers:export"
     export_name = "forecast"
+
+    def seen_among(self, ids: Sequence[int]) -> QuerySet[Customer]:
+        return with_owner_names(self.seen.filter(pk__in=ids))
 
     def counted(self, count: int, shown: str) -> str:
         return ngettext("%(count)s customer", "%(count)s customers", count) % {"count": shown}

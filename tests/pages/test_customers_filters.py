@@ -9,9 +9,11 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
 from customers.models import Customer, Product
+from health.models import LapseForecast
 from segmentation.models import (
     CrossSellRule,
     CrossSellRun,
@@ -277,3 +279,49 @@ def test_asks_the_database_as_often_with_all_columns_for_many_as_for_one(cast, e
     with tenant_scope(cast.tenant):
         Customer.objects.bulk_create(Customer(name=f"C{n}", search_name=f"c{n}") for n in range(20))
     assert count() == one
+
+
+# ── who is warned of, in a stage, and brings so much ─────────────────────────
+
+
+@pytest.fixture
+def warned(cast, firm):
+    """The forecast warns of Old and Good, not of New."""
+    with tenant_scope(cast.tenant):
+        LapseForecast.objects.all().delete()
+        for name, is_warned in (("Old", True), ("Good", True), ("New", False)):
+            LapseForecast.objects.create(customer=firm[name], percent=60, is_warned=is_warned, policy_version=1)
+    return firm
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("warned=yes", ["Good", "Old"]),
+        ("warned=no", ["New"]),
+        ("warned=yes&stage=active", ["Good"]),
+        ("warned=yes&stage=lapsed", ["Old"]),
+        ("warned=no&stage=new", ["New"]),
+        ("warned=no&stage=active", []),
+        ("warned=no&stage=prospect", []),  # of whom nothing is forecast
+        ("warned=yes&money_from=1", ["Good", "Old"]),
+        ("warned=yes&money_from=2000", ["Good"]),
+        ("warned=yes&money_to=2000", ["Old"]),
+        ("warned=no&money_to=2000", ["New"]),
+        ("warned=yes&stage=active&money_from=1000&money_to=9000", ["Good"]),
+    ],
+)
+def test_finds_who_is_warned_of_by_stage_and_money_too(eve, warned, query, found):
+    assert names(eve.get(f"{URL}?{query}")) == found
+
+
+def test_finds_them_by_what_one_index_of_the_standings_holds(eve, warned):
+    with CaptureQueriesContext(connection) as asked:
+        eve.get(f"{URL}?stage=active&warned=yes&money_from=1000")
+    (finding,) = (each["sql"] for each in asked if "AS found" in each["sql"])
+    _joins, where = finding.split(" WHERE ")
+    assert set(re.findall(r"\b(standing|lapse|health|worth)\.", where)) == {"standing"}
+    (index,) = (each for each in Standing._meta.indexes if each.name == "standing_warned")
+    held = {Standing._meta.get_field(name).column for name in (*index.fields, *index.include)} | {"is_warned"}
+    assert set(re.findall(r'standing\."(\w+)"', where)) <= held
+    assert index.condition == Q(is_warned=True)
