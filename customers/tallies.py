@@ -15,9 +15,12 @@ import polars as pl
 from django.db import connection, models
 
 from tenants.base import TenantForeignKey, TenantModel
+from tenants.context import current_tenant
 from tenants.frames import insert_frame
+from tenants.kept import Kept
 from tenants.models import Member, Team
 from tenants.permissions import SEES_ALL, Role
+from tenants.prepared import Prepared
 from tenants.querysets import nights_done
 
 OWNERS: Final = {"owner_a_id": pl.Int64, "owner_b_id": pl.Int64}
@@ -61,10 +64,19 @@ def tallied(kind: type[Tally], member: Member, figure: str, on: dt.date | None =
     audience = _audience(member)
     if audience is None:
         return None
+    key = (current_tenant().pk, kind, figure, on, *audience.values())
+    found = _tallies.get(key, lambda: _tally(kind, figure, on, audience)).rows()
+    return found[0].cells if found else None
+
+
+QUERIES_KEPT: Final = 512
+_tallies: Final[Kept[tuple[Any, ...], Prepared[Tally]]] = Kept(QUERIES_KEPT)
+
+
+def _tally(kind: type[Tally], figure: str, on: dt.date | None, audience: dict[str, Any]) -> Prepared[Tally]:
     night = nights_done().values("for_date")[:1]
     rows = kind.objects.filter(figure=figure, on=on or models.Subquery(night), **audience)
-    found: Cells | None = rows.values_list("cells", flat=True).first()
-    return found
+    return Prepared(rows.order_by().only("cells"))  # each audience has one row at most
 
 
 def _audience(member: Member) -> dict[str, Any] | None:

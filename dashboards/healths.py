@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy, pgettext, pgettext_lazy
 
+from customers.asked import OfCustomer
 from customers.models import Customer, Order
 from dashboards import charts
 from dashboards.receipts import NAMES, Drawn, draw, value_words
@@ -63,10 +64,15 @@ class Health:
         return bool(self.pulse and self.score and self.score.score is not None and self.pulse.band != self.score.band)
 
 
-def health_of(customer: Customer, member: Member, night: Run | None, policy: Policy) -> Health:
-    """Today's score: of the last night, which worked by `policy`, or of a fact that has come in since."""
-    score = HealthScore.objects.filter(customer=customer).first()
-    pulse = pulses.latest_pulse(customer)
+def health_of(
+    customer: Customer, member: Member, night: Run | None, policy: Policy, *, has_pulses: bool = True
+) -> Health:
+    """Today's score: of the last night, which worked by `policy`, or of a fact that has come in since.
+
+    `has_pulses` is False where it is known that nobody has given a view of the customer.
+    """
+    score = _scores.first(customer.pk)
+    pulse = pulses.latest_pulse(customer) if has_pulses else None
     may_withdraw = pulse is not None and pulses.may_withdraw(pulse, member)
     if score is None or night is None:
         return Health(score, pulse=pulse, may_withdraw=may_withdraw)
@@ -87,6 +93,9 @@ def health_of(customer: Customer, member: Member, night: Run | None, policy: Pol
         may_withdraw=may_withdraw,
         policy=policy,
     )
+
+
+_scores: Final = OfCustomer[HealthScore](lambda pk: HealthScore.objects.filter(customer_id=pk))
 
 
 def _past(customer: Customer, score: HealthScore, as_of: dt.date) -> list[HealthHistory]:

@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Count, Q, Sum
 from django.utils.translation import pgettext
 
+from customers.asked import OfCustomer
 from customers.models import Customer
 from customers.tallies import tallied
 from dashboards.back_tests import Record, newest_record
@@ -74,9 +75,12 @@ class Lapse:
 
 def lapse_at_once(customer: Customer, policy: Policy) -> Lapse:
     """The number alone: its reasons and its record, which take longer, are left to `lapse_of`."""
-    row = LapseForecast.objects.filter(customer=customer).first()
+    row = _forecasts.first(customer.pk)
     as_of = None if row else forecasting.told_on()
     return Lapse(row, policy.section(ForecastPolicy), as_of, is_complete=False)
+
+
+_forecasts: Final = OfCustomer[LapseForecast](lambda pk: LapseForecast.objects.filter(customer_id=pk))
 
 
 def lapse_of(customer: Customer, policy: Policy) -> Lapse:

@@ -196,7 +196,7 @@ BARS_KEPT: Final = 512
 _bars: Final[Kept[Any, _Bar]] = Kept(BARS_KEPT)
 
 
-def side_bar(member: Member) -> list[tuple[str, list[Link]]]:
+def side_bar(member: Member) -> list[tuple[str, tuple[Link, ...]]]:
     """The side bar's groups by their heads, only with links. One query, however many places say what waits there.
 
     To put that query together takes five times as long as to ask it, so it is kept, by all that goes into one: who asks,
@@ -208,7 +208,7 @@ def side_bar(member: Member) -> list[tuple[str, list[Link]]]:
     bar = _bars.get((*who, tenant.today(), translation.get_language()), lambda: _bar(member))
     waiting = _waiting(bar)
     return [
-        (head, [link._replace(waiting=_shown(waiting[url])) if waiting.get(url) else link for url, link in links])
+        (head, tuple(link._replace(waiting=_shown(waiting[url])) if waiting.get(url) else link for url, link in links))
         for head, links in bar.groups
     ]
 
@@ -259,12 +259,12 @@ def _shown(number: int) -> str:
 _KEPT: Final = "_side_bar"
 
 
-def side_bar_of(request: HttpRequest) -> list[tuple[str, list[Link]]]:
+def side_bar_of(request: HttpRequest) -> list[tuple[str, tuple[Link, ...]]]:
     """The side bar of the request's member, worked out once for a request."""
     kept = vars(request)
     if _KEPT not in kept:
         kept[_KEPT] = side_bar(kept["member"])
-    found: list[tuple[str, list[Link]]] = kept[_KEPT]
+    found: list[tuple[str, tuple[Link, ...]]] = kept[_KEPT]
     return found
 
 

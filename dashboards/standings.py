@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from customers.asked import OfCustomer
 from customers.models import Customer
 from dashboards.tier_words import Because, because, explained, scheme_of
 from segmentation.models import Stage, Standing, Tier, TierChange, TierPin
@@ -63,18 +64,20 @@ class Tiering:
     has_older_changes: bool
 
 
-def tiering_of(customer: Customer, standing: Standing | None, policy: Policy, night: Run | None) -> Tiering:
+def tiering_of(
+    customer: Customer, standing: Standing | None, policy: Policy, night: Run | None, *, has_pins: bool
+) -> Tiering:
     """The customer's tier as of the last night, by the policy that this night worked with.
 
-    A pin holds from the moment it is set: the one that holds today is shown.
+    A pin holds from the moment it is set: the one that holds today is shown. `has_pins` says whether there is any that
+    nobody has ended.
     """
     rules = policy.section(TierPolicy)
-    rows = list(TierChange.objects.filter(customer=customer)[: CHANGES_SHOWN + 1])
+    rows = _changes.rows(customer.pk)
     shown = rows[:CHANGES_SHOWN]
     last = next((row for row in shown if standing and row.after == standing.tier), None)
     by_version = rules_of({row.policy_version for row in shown}, policy)
-    pins = TierPin.objects.in_force(current_tenant().today()).filter(customer=customer)
-    pin: TierPin | None = pins.select_related("created_by__user").first()
+    pin = _pin(customer) if has_pins else None
     pin_counts = pin is not None and pin.tier in TIER_ORDER[rules.scheme]
     known = by_version.get(last.policy_version) if last else None
     by_facts = _by_facts(standing, rules.scheme) if standing else ""
@@ -91,6 +94,15 @@ def tiering_of(customer: Customer, standing: Standing | None, policy: Policy, ni
         changes=[change_in_words(row, by_version) for row in shown],
         has_older_changes=len(rows) > CHANGES_SHOWN,
     )
+
+
+_changes: Final = OfCustomer[TierChange](lambda pk: TierChange.objects.filter(customer_id=pk)[: CHANGES_SHOWN + 1])
+
+
+def _pin(customer: Customer) -> TierPin | None:
+    pins = TierPin.objects.in_force(current_tenant().today()).filter(customer=customer)
+    found: TierPin | None = pins.select_related("created_by__user").first()
+    return found
 
 
 def change_in_words(row: TierChange, by_version: Mapping[int, TierPolicy]) -> Change:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
-from django.db.models import Count, F, FilteredRelation, Q, Sum
+from django.db.models import Count, F, FilteredRelation, Q, QuerySet, Sum
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
+from customers.asked import ANY, QUERIES_KEPT, OfCustomer
 from customers.models import Channel, Contact, Customer, Interaction, TouchKind
+from customers.querysets import sees_by
 from customers.tallies import tallied
 from dashboards.lapse_words import SHORT_WHY
 from dashboards.querysets import customers_at_risk
@@ -28,12 +30,14 @@ from health.history import week_before
 from health.models import Band, HealthScore, HealthTally, LapseForecast
 from health.replay import current
 from risk.models import Alert
-from segmentation.models import Tier
+from segmentation.models import Standing, Tier
 from tenants.base import POINTS
 from tenants.calendars import firm_calendar
 from tenants.context import current_tenant
+from tenants.kept import Kept
 from tenants.models import Member, Run
 from tenants.policies import Policy
+from tenants.prepared import Prepared
 from tenants.templatetags.perennial import channel_icon, clock, weekday_day
 from tenants.templatetags.perennial import day as short_day
 
@@ -69,12 +73,24 @@ def queue_rows(member: Member, view: View, today: dt.date, order: Sequence[int])
 
     One query, however many rows there are.
     """
+    if not order:
+        return []
     place = {pk: number for number, pk in enumerate(order, start=1)}
-    found = _with_standing(FollowUp.objects.visible_to(member).filter(in_view(member, view), pk__in=order))
-    waiting = sorted(found.waiting(today), key=lambda row: place[row.pk])
+    anybody = range(-len(order), 0)  # no row has these numbers: they hold the places of the rows
+    key = (current_tenant().pk, member.pk, sees_by(member), view, today, len(order))
+    asked = _waiting.get(key, lambda: Prepared(_waiting_among(member, view, today, anybody), *anybody))
+    waiting = sorted(asked.rows(*order), key=lambda row: place[row.pk])
     # Said once for all rows that have the same.
     tier, channel = cache(tier_name), cache(_channel_name)
     return [_row(row, place[row.pk], today, tier=tier(row.tier), channel=channel(row.channel)) for row in waiting]
+
+
+_waiting: Final[Kept[tuple[Any, ...], Prepared[Any]]] = Kept(QUERIES_KEPT)
+
+
+def _waiting_among(member: Member, view: View, today: dt.date, among: Sequence[int]) -> FollowUpQuerySet:
+    rows = FollowUp.objects.visible_to(member).filter(in_view(member, view), pk__in=among)
+    return _with_standing(rows).waiting(today).order_by()
 
 
 def _with_standing(rows: FollowUpQuerySet) -> FollowUpQuerySet:
@@ -272,13 +288,13 @@ class Preview:
 def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | None) -> Preview:
     """Everything the preview shows; the same few queries for every customer.
 
-    `follow_up` comes with its customer, contact and people (`preview_rows`, `name_people`).
+    `follow_up` comes with its customer, contact and people (`preview_row`, `name_people`).
     """
     customer = follow_up.customer
-    standing = customer.standings.first()
-    health = customer.health_scores.first()
+    standing = _standings.first(customer.pk)
+    health = _scores.first(customer.pk)
     drawn = _receipt(health, night, policy) if health and health.score is not None and night else None
-    lapse = customer.lapse_forecasts.first()
+    lapse = _forecasts.first(customer.pk)
     expected = _expected(health)
     words, state = due_words(follow_up, follow_up.day, today)
     contacts = touched(customer)
@@ -322,9 +338,17 @@ def preview(follow_up: FollowUp, policy: Policy, today: dt.date, night: Run | No
     )
 
 
+_standings: Final = OfCustomer[Standing](lambda pk: Standing.objects.filter(customer_id=pk))
+_scores: Final = OfCustomer[HealthScore](lambda pk: HealthScore.objects.filter(customer_id=pk))
+_forecasts: Final = OfCustomer[LapseForecast](lambda pk: LapseForecast.objects.filter(customer_id=pk))
+_latest: Final = OfCustomer[Interaction](
+    lambda pk: Interaction.objects.filter(customer_id=pk).order_by("-at", "-pk")[:LAST_CONTACTS]
+)
+
+
 def coming(follow_up: FollowUp, policy: Policy, today: dt.date) -> Coming | None:
     """What the cadence asks for next once a contact of the follow-up's kind is logged today."""
-    standing = follow_up.customer.standings.first()
+    standing = _standings.first(follow_up.customer_id)
     tier = standing.tier if standing else ""
     cadence, calendar = policy.section(CadencePolicy), firm_calendar(policy)
     found = next_after(follow_up.customer, tier, cadence, kind=follow_up.kind, today=today, calendar=calendar)
@@ -336,14 +360,39 @@ def preview_rows(member: Member) -> FollowUpQuerySet:
     return FollowUp.objects.visible_to(member).select_related("customer", "contact")
 
 
-def name_people(row: FollowUp) -> FollowUp:
-    """A row of `preview_rows` with the members that its preview names: most are the same one or two, asked for once."""
+_previewed: Final[Kept[tuple[Any, ...], Prepared[FollowUp]]] = Kept(QUERIES_KEPT)
+
+
+def preview_row(member: Member, pk: int) -> FollowUp | None:
+    """One of `preview_rows`; None for one that the member does not see."""
+    key = (current_tenant().pk, *sees_by(member))
+    asked = _previewed.get(key, lambda: Prepared(preview_rows(member).filter(pk=ANY).order_by(), ANY))
+    return next(iter(asked.rows(pk)), None)
+
+
+def name_people(row: FollowUp, member: Member) -> FollowUp:
+    """A row of `preview_rows` with the members that its preview names: most are the same one or two, asked for once.
+
+    Of an account manager's own work it is most often only `member`, who looks at it.
+    """
     places = [(row.customer, "owner_a"), (row.customer, "owner_b"), (row, "assignee"), (row, "closed_by")]
     named = [(of, name, pk) for of, name in places if (pk := getattr(of, f"{name}_id")) is not None]
-    people = Member.objects.select_related("user").in_bulk({pk for _of, _name, pk in named})
+    others = {pk for _of, _name, pk in named} - {member.pk}
+    people = {member.pk: member} | (_named(others) if others else {})
     for of, name, pk in named:
         setattr(of, name, people[pk])
     return row
+
+
+_people: Final[Kept[tuple[int, int], Prepared[Member]]] = Kept(QUERIES_KEPT)
+
+
+def _named(people: Collection[int]) -> dict[int, Member]:
+    anybody = range(-len(people), 0)  # as in queue_rows
+    rows: QuerySet[Member] = Member.objects.select_related("user")
+    key = (current_tenant().pk, len(people))
+    asked = _people.get(key, lambda: Prepared(rows.filter(pk__in=anybody).order_by(), *anybody))
+    return {each.pk: each for each in asked.rows(*people)}
 
 
 def first_to_ask(customer: Customer) -> Contact | None:
@@ -366,8 +415,7 @@ def _receipt(health: HealthScore, night: Run, policy: Policy) -> Drawn:
 
 
 def _last_contacts(customer: Customer) -> list[dict[str, Any]]:
-    rows = Interaction.objects.filter(customer=customer).order_by("-at", "-pk")
-    return [_contact(each) for each in rows[:LAST_CONTACTS]]
+    return [_contact(each) for each in _latest.rows(customer.pk)]
 
 
 def _contact(row: Interaction) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from django.db.models import (
     IntegerField,
     Max,
     Q,
+    QuerySet,
     SmallIntegerField,
     Value,
     When,
@@ -28,14 +29,16 @@ from django.db.models.functions import Cast, Floor, Greatest, Least, Ln
 from django.utils import formats
 from django.utils.translation import gettext as _
 
+from customers.asked import QUERIES_KEPT, OfCustomer
 from customers.models import Interaction
-from customers.querysets import visible_apart, visible_customers
+from customers.querysets import sees_by, visible_apart, visible_customers
 from followups.rules.cadence import next_touch
 from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import URGENCY_FUTURE, URGENCY_MOST_DAYS, URGENCY_PER_DAY, URGENCY_TODAY
 from followups.rules.spread import nearest
 from tenants.base import TenantQuerySet
 from tenants.context import current_tenant
+from tenants.kept import Kept
 from tenants.permissions import SEES_ALL, Role
 
 if TYPE_CHECKING:
@@ -230,9 +233,31 @@ def count_queue(
     answers alone; of all customers each number by itself, up to MOST_COUNTED. `new` are those of the view that were
     raised or moved after `since` and are not among the `known` ids; `found` those of the view that meet `only`.
     """
-    fresh = _fresh(since, known)
     if member.role in SEES_ALL:
-        return _count_some(rows, member, view, today, fresh, only)
+        return _count_some(rows, member, view, today, _fresh(since, known), only)
+    if since is None or only != Q():
+        sql, params = _counts(rows, member, view, today, _fresh(since, known), only)
+    else:
+        # To put the query together takes about as long as to ask it.
+        anybody = range(-len(known), 0)  # no row has these numbers: they hold the places of the known ones
+        key = (current_tenant().pk, member.pk, sees_by(member), view, today, len(known))
+        sql, kept = _kept_counts.get(key, lambda: _counts(rows, member, view, today, _fresh(ANY_MOMENT, anybody), only))
+        said = dict(zip(anybody, known, strict=True)) | {ANY_MOMENT: since}
+        params = [said.get(each, each) for each in kept]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return QueueCounts(*cursor.fetchone())
+
+
+ANY_MOMENT: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
+"""In a kept query it stands for the moment of the ranking."""
+_kept_counts: Final[Kept[tuple[Any, ...], tuple[str, list[Any]]]] = Kept(QUERIES_KEPT)
+
+
+def _counts(
+    rows: FollowUpQuerySet, member: Member, view: View, today: dt.date, fresh: Q, only: Q
+) -> tuple[str, list[Any]]:
+    """The query of `count_queue` for who does not see all, and its values."""
     # Of each row what the index has of it.
     columns = [rows.filter(part).waiting(today).values("day", "assignee", "owner_b") for part in visible_apart(member)]
     parts = [each.order_by().query.sql_with_params() for each in columns]
@@ -240,18 +265,14 @@ def count_queue(
     mine, covering, here = (_seen_in(member, each) for each in ("mine", "covering", view))
     new = _Number.of(waiting.filter(fresh))
     found = _Number(f"count(*) FILTER (WHERE {here})") if only == Q() else _Number.of(waiting.filter(only))
-    with connection.cursor() as cursor:
-        # Not in groups: for tens of thousands of rows, to find its group takes longer than to read the row.
-        cursor.execute(
-            f"""
+    # Not in groups: for tens of thousands of rows, to find its group takes longer than to read the row.
+    sql = f"""
             SELECT count(*) FILTER (WHERE {mine}), count(*) FILTER (WHERE {covering}), count(*),
                    count(*) FILTER (WHERE {here} AND day = %s), count(*) FILTER (WHERE {here} AND day < %s),
                    greatest(0, %s - min(day) FILTER (WHERE {here})), {new.sql}, {found.sql}
             FROM ({" UNION ALL ".join(sql for sql, _given in parts)}) AS seen (day, assignee, owner_b)
-            """,
-            [today, today, today, *new.params, *found.params, *(each for _sql, given in parts for each in given)],
-        )
-        return QueueCounts(*cursor.fetchone())
+            """
+    return sql, [today, today, today, *new.params, *found.params, *(each for _sql, given in parts for each in given)]
 
 
 def _seen_in(member: Member, view: View) -> str:
@@ -330,10 +351,18 @@ class Touched:
 
 def touched(customer: Customer) -> Touched:
     """The contacts with a customer, in one query."""
-    kinds = Interaction.objects.filter(customer=customer).values_list("kind").order_by()
-    rows = list(kinds.annotate(last=Max("at"), number=Count("pk")))
+    rows: list[Any] = _by_kind.rows(customer.pk)
     local_date = current_tenant().local_date
-    return Touched({kind: local_date(last) for kind, last, _n in rows}, sum(number for _kind, _last, number in rows))
+    return Touched({row["kind"]: local_date(row["last"]) for row in rows}, sum(row["number"] for row in rows))
+
+
+def _kinds_of(pk: int) -> QuerySet[Any]:
+    kinds = Interaction.objects.filter(customer_id=pk).values("kind").order_by()
+    rows: QuerySet[Any] = kinds.annotate(last=Max("at"), number=Count("pk"))
+    return rows
+
+
+_by_kind: Final = OfCustomer[Any](_kinds_of)
 
 
 def next_after(

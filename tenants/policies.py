@@ -16,6 +16,7 @@ from tenants.events import acting_member, record
 from tenants.kept import Kept
 from tenants.models import PolicyVersion, Run, Tenant
 from tenants.policy_words import PolicyFault, fault, faults_of, register, registered
+from tenants.prepared import Prepared
 from tenants.querysets import last_night
 from tenants.rules.documents import Difference, differences
 from tenants.rules.sections import PACKS, Check, PolicySection
@@ -110,7 +111,18 @@ def active_policy() -> Policy:
 
     Raises PolicyVersion.DoesNotExist for a tenant that was made without one.
     """
-    return _of_row(PolicyVersion.objects.order_by("-number").values_list("pk", flat=True)[:1].get())
+    newest = next(iter(_newest.get(current_tenant().pk, _newest_of).rows()), None)
+    if newest is None:
+        raise PolicyVersion.DoesNotExist
+    return _of_row(newest.pk)
+
+
+QUERIES_KEPT: Final = 512
+_newest: Final[Kept[int, Prepared[PolicyVersion]]] = Kept(QUERIES_KEPT)
+
+
+def _newest_of() -> Prepared[PolicyVersion]:
+    return Prepared(PolicyVersion.objects.order_by("-number").only("pk")[:1])
 
 
 def policy_of(night: Run | None) -> Policy:

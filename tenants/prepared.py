@@ -17,21 +17,21 @@ class Prepared(Generic[M]):
     """The rows of a query, put into SQL when it is made.
 
     To put a query of some joins together takes the web longer than to read what it finds. One that every page asks is
-    worth keeping (tenants.kept), by all that has gone into it: each of its values stays as it was. Only the one that
-    equals `mark` is replaced by what is asked for.
+    worth keeping (tenants.kept), by all that has gone into it: each of its values stays as it was. Only those that
+    equal one of `marks` are replaced by what is asked for.
     """
 
-    def __init__(self, rows: QuerySet[M], mark: Any = None) -> None:
+    def __init__(self, rows: QuerySet[M], *marks: Any) -> None:
         self._rows = rows
         self._compiler = rows.query.get_compiler(using=rows.db)
         self._sql, self._params = self._compiler.as_sql()
-        self._marked = [place for place, value in enumerate(self._params) if mark is not None and value == mark]
+        self._marked = [(place, marks.index(value)) for place, value in enumerate(self._params) if value in marks]
 
-    def rows(self, value: Any = None) -> list[M]:
-        """What the query finds now, with `value` in the place of the mark."""
+    def rows(self, *values: Any) -> list[M]:
+        """What the query finds now, with each of `values` in the place of its mark."""
         params = list(self._params)
-        for place in self._marked:
-            params[place] = value
+        for place, mark in self._marked:
+            params[place] = values[mark]
         compiler = copy(self._compiler)
         compiler.connection = connections[compiler.using]  # each thread has its own
         vars(compiler)["as_sql"] = lambda *_args, **_kwargs: (self._sql, tuple(params))

@@ -15,17 +15,19 @@ from typing import Any, Final, get_args
 from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
-from django.db.models import F, Max, Min, QuerySet, Subquery, Sum
+from django.db.models import F, QuerySet, Subquery, Sum
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from customers.asked import OfCustomer
 from customers.models import Activity, Complaint, Contact, Customer, Interaction, Order, SurveyResponse
 from dashboards import charts, timeline
+from dashboards.at_hand import AtHand, at_hand, with_history, with_names
 from dashboards.healths import SINCE, Health, Since, day_again, health_of, moved_of
 from dashboards.lapses import lapse_at_once, lapse_of
 from dashboards.offers import offers_of
@@ -64,12 +66,17 @@ class CustomerView(TenantView):
     nav = "customers"
 
     @cached_property
-    def customer(self) -> Customer:
-        rows = Customer.objects.visible_to(self.member).select_related("owner_a__user", "owner_b__user")
-        # Several parts walk through the history.
-        rows = rows.prefetch_related("tags", "external_ids", "health_history")
-        found: Customer = get_object_or_404(rows, pk=self.kwargs["pk"])
+    def at_hand(self) -> AtHand:
+        found = at_hand(self.kwargs["pk"], self.member, timezone.now())
+        if found is None:
+            raise Http404
         return found
+
+    @cached_property
+    def customer(self) -> Customer:
+        customer = self.at_hand.customer
+        with_history(customer)
+        return customer
 
 
 class PartView(CustomerView):
@@ -90,7 +97,7 @@ class PartView(CustomerView):
 
     @cached_property
     def health(self) -> Health:
-        return health_of(self.customer, self.member, *self.known)
+        return health_of(self.customer, self.member, *self.known, has_pulses=self.at_hand.has_pulses)
 
     @cached_property
     def counts(self) -> dict[timeline.Tab, int]:
@@ -152,13 +159,14 @@ class CustomerPage(PartView):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         self.refuse_unknown("all", "since")
-        customer, (night, policy) = self.customer, self.known
+        at_hand, customer, (night, policy) = self.at_hand, self.customer, self.known
+        with_names(customer)
         is_whole = "all" in request.GET or "since" in request.GET
         parts: dict[str, Any] = {}
         for name in PARTS if is_whole else ():
             parts |= getattr(self, f"part_{name}")()
-        standing = Standing.objects.filter(customer=customer).first()
-        rhythm = rhythm_of(customer, self.health.score.median_gap if self.health.score else None, self.today)
+        standing = _standings.first(customer.pk)
+        rhythm = rhythm_of(at_hand, self.health.score.median_gap if self.health.score else None, self.today)
         return self.render(
             "dashboards/customer.html",
             **{"lapse": lapse_at_once(customer, policy)} | parts,
@@ -167,16 +175,17 @@ class CustomerPage(PartView):
             night=night,
             policy_number=policy.number,
             stage=stage_of(customer, standing, rhythm.first, rhythm.last, policy, self.as_of),
-            tiering=tiering_of(customer, standing, policy, night),
+            tiering=tiering_of(customer, standing, policy, night, has_pins=at_hand.has_pins),
             money=money_of(customer, standing, policy, night),
             health=self.health,
-            alerts=open_alerts(customer),
+            alerts=open_alerts(customer) if at_hand.has_alerts else (),
             rhythm=rhythm,
-            value=Worth.objects.filter(customer=customer).only("clv", "expected_orders").first(),
+            value=_worths.first(customer.pk),
             follow_ups=_follow_ups(customer, self.today),
-            places=places_of(customer),
-            contacts=_people(customer),
-            crises=Incident.objects.filter(customer=customer, closed_at__isnull=True).order_by("-opened_at"),
+            places=places_of(customer) if at_hand.has_places else (),
+            contacts=_people(at_hand),
+            crises=_crises(customer) if at_hand.has_crises else (),
+            has_runs=at_hand.has_runs,
         )
 
 
@@ -283,6 +292,10 @@ class Money:
         return Decimal(self.standing.monetary) / self.standing.frequency
 
 
+_standings: Final = OfCustomer[Standing](lambda pk: Standing.objects.filter(customer_id=pk))
+_worths: Final = OfCustomer[Worth](lambda pk: Worth.objects.filter(customer_id=pk).only("clv", "expected_orders"))
+
+
 def money_of(customer: Customer, standing: Standing | None, policy: Policy, night: Run | None) -> Money:
     """Net money of the window, as the night wrote it, beside the same window a year earlier."""
     months = policy.section(TierPolicy).window_months
@@ -300,17 +313,25 @@ def net_between(customer: Customer, first: dt.date, end: dt.date) -> Decimal:
     Whole months are taken from the rollup, and only what is left at both ends from the orders: they lie where they
     came in, all over the table, and a customer can have a thousand of them in a year.
     """
+    found: Any = _sums.first(customer.pk, first, end)  # the values of a row
+    return sum((part for part in found if part is not None), Decimal(0))
+
+
+def _sums_between(pk: int, first: dt.date, end: dt.date) -> QuerySet[Any]:
     whole = first if first.day == 1 else add_months(first, 1)
     rest = add_months(end, 0)
-    placed = Order.objects.filter(customer_id=customer.pk, status=Order.Status.PLACED)
+    placed = Order.objects.filter(customer_id=pk, status=Order.Status.PLACED)
     parts = (
-        Activity.objects.filter(customer_id=customer.pk, month__gte=whole, month__lt=rest),
+        Activity.objects.filter(customer_id=pk, month__gte=whole, month__lt=rest),
         placed.filter(placed_on__gte=first, placed_on__lt=whole),
         placed.filter(placed_on__gte=rest, placed_on__lt=end),
     )
     sums = [Subquery(rows.order_by().values("customer_id").annotate(sum=Sum("net")).values("sum")) for rows in parts]
-    found = Customer.objects.filter(pk=customer.pk).values_list(*sums).get()
-    return sum((part for part in found if part is not None), Decimal(0))
+    rows: QuerySet[Any] = Customer.objects.filter(pk=pk).values_list(*sums)
+    return rows
+
+
+_sums: Final = OfCustomer[Any](_sums_between)
 
 
 @dataclass(frozen=True)
@@ -329,22 +350,14 @@ class Rhythm:
     last_contact: dt.datetime | None
 
 
-def rhythm_of(customer: Customer, gap: float | None, today: dt.date) -> Rhythm:
-    """`gap` is the own one, the median that the night found; the next order is expected one gap after the last.
-
-    What is dated in the future has not happened.
-    """
-    orders = Order.objects.filter(
-        customer=customer, status=Order.Status.PLACED, kind=Order.Kind.ORDER, placed_on__lte=today
-    )
-    days = orders.aggregate(first=Min("placed_on"), last=Max("placed_on"))
-    first, last = days["first"], days["last"]
-    contact = Interaction.objects.filter(customer=customer, at__lte=timezone.now()).aggregate(last=Max("at"))["last"]
+def rhythm_of(found: AtHand, gap: float | None, today: dt.date) -> Rhythm:
+    """`gap` is the own one, the median that the night found; the next order is expected one gap after the last."""
+    first, last = found.first_order_on, found.last_order_on
     whole = max(1, round(gap)) if gap else None
     expected = last + dt.timedelta(days=whole) if whole and last else None
     late = max(0, (today - expected).days) if expected else 0
     silent = (today - last).days if last else 0
-    return Rhythm(first, last, whole, expected, late, silent, contact)
+    return Rhythm(first, last, whole, expected, late, silent, found.last_contact_at)
 
 
 @dataclass(frozen=True)
@@ -386,25 +399,42 @@ def spend_of(customer: Customer, today: dt.date, as_of: dt.date, currency: str) 
 
 
 def _follow_ups(customer: Customer, today: dt.date) -> list[tuple[FollowUp, str]]:
-    rows = (
-        FollowUp.objects.filter(customer=customer, status=FollowUp.Status.OPEN)
+    return [(row, phrase(row, today)) for row in _open_follow_ups.rows(customer.pk)]
+
+
+_open_follow_ups: Final = OfCustomer[FollowUp](
+    lambda pk: (
+        FollowUp.objects.filter(customer_id=pk, status=FollowUp.Status.OPEN)
         .select_related("assignee__user", "contact")
         .order_by("due_on", "pk")
     )
-    return [(row, phrase(row, today)) for row in rows]
+)
 
 
-def _people(customer: Customer) -> list[tuple[Contact, SurveyResponse | None]]:
+def _people(found: AtHand) -> list[tuple[Contact, SurveyResponse | None]]:
     """Who to ask there, those who left last, each with their latest NPS answer."""
-    latest = (
-        SurveyResponse.objects.filter(customer=customer, kind=SurveyResponse.Kind.NPS, contact__isnull=False)
+    pk = found.customer.pk
+    answers = {row.contact_id: row for row in _latest_answers.rows(pk)} if found.has_answers else {}
+    return [(each, answers.get(each.pk)) for each in _contacts.rows(pk)]
+
+
+_contacts: Final = OfCustomer[Contact](
+    lambda pk: Contact.objects.filter(customer_id=pk).order_by(
+        F("left_on").asc(nulls_first=True), "-is_main", "name", "pk"
+    )
+)
+_latest_answers: Final = OfCustomer[SurveyResponse](
+    lambda pk: (
+        SurveyResponse.objects.filter(customer_id=pk, kind=SurveyResponse.Kind.NPS, contact__isnull=False)
         .order_by("contact_id", "-at", "-pk")
         .distinct("contact_id")
     )
-    answers = {row.contact_id: row for row in latest}
-    people = Contact.objects.filter(customer=customer)
-    people = people.order_by(F("left_on").asc(nulls_first=True), "-is_main", "name", "pk")
-    return [(each, answers.get(each.pk)) for each in people]
+)
+
+
+def _crises(customer: Customer) -> QuerySet[Incident]:
+    rows: QuerySet[Incident] = Incident.objects.filter(customer=customer, closed_at__isnull=True)
+    return rows.order_by("-opened_at")
 
 
 def _responses(customer: Customer) -> QuerySet[SurveyResponse]:

@@ -265,13 +265,15 @@ class TodayView(TenantView):
 
     def follow_up(self, pk: int) -> FollowUp:
         """The follow-up with its customer and contact. Raises Http404 for one that the member does not see."""
-        row: FollowUp | None = reading.preview_rows(self.member).filter(pk=pk).first()
+        row = reading.preview_row(self.member, pk)
         if row is None:
             raise Http404
         return row
 
     def preview(self, pk: int) -> Preview:
-        return reading.preview(reading.name_people(self.follow_up(pk)), self.policy, self.today, self.night)
+        return reading.preview(
+            reading.name_people(self.follow_up(pk), self.member), self.policy, self.today, self.night
+        )
 
     def show(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         """A page or fragment of Today with what all of them need."""

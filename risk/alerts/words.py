@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
+from customers.asked import OfCustomer
 from customers.models import Customer
 from followups.reasons import snooze_words
 from risk.cases.services import cause_title, tried_title
@@ -120,5 +121,9 @@ def story(alert: Alert) -> list[Line]:
 def open_alerts(customer: Customer) -> list[tuple[Alert, str, str]]:
     """A customer's open alerts, the heaviest first: each with what fired it and how it stands."""
     now = timezone.now()
-    rows = Alert.objects.filter(customer=customer, closed_on__isnull=True).order_by("-level", "due_at", "pk")
-    return [(row, sentence(row), state_words(row, now)) for row in rows]
+    return [(row, sentence(row), state_words(row, now)) for row in _open_alerts.rows(customer.pk)]
+
+
+_open_alerts: Final = OfCustomer[Alert](
+    lambda pk: Alert.objects.filter(customer_id=pk, closed_on__isnull=True).order_by("-level", "due_at", "pk")
+)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
 from tenants.context import active_tenant
+from tenants.kept import Kept
 
 register = template.Library()
 
@@ -341,6 +342,29 @@ def again(context: template.Context, name: str) -> SafeString:
         kept[name] = template.Engine.get_default().get_template(name).render(context)
     found: SafeString = kept[name]
     return found
+
+
+PARTS_KEPT: Final = 1024
+_parts: Final[Kept[tuple[Any, ...], SafeString]] = Kept(PARTS_KEPT)
+
+
+def _kept(context: template.Context, name: str, *by: Any) -> SafeString:
+    def write() -> SafeString:
+        return template.Engine.get_default().get_template(name).render(context)
+
+    return _parts.get((name, translation.get_language(), *by), write)
+
+
+@register.simple_tag(takes_context=True)
+def worded(context: template.Context, name: str) -> SafeString:
+    """A part that depends on the language alone: written once in each."""
+    return _kept(context, name)
+
+
+@register.simple_tag(takes_context=True)
+def side_bar_links(context: template.Context) -> SafeString:
+    """The links of the side bar: written once for whoever has the same links, with the same numbers, and is at the same one."""
+    return _kept(context, "components/nav.html", context.get("nav", ""), tuple(context.get("side_bar") or ()))
 
 
 @register.filter

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from unittest import mock
 
 import pytest
 from django.db import connection
+from django.db.models.sql.compiler import SQLCompiler
 from django.test.utils import CaptureQueriesContext
 
 from customers.models import Complaint, Contact, Interaction, SurveyResponse
 from dashboards.views.customer import PARTS
+from health.models import Pulse
+from segmentation.models import TierPin
 from tenants.context import tenant_scope
 from tests.pages.conftest import HX, text
 from tests.pages.test_customer import words
+
+_as_sql = SQLCompiler.as_sql
+
+
+def count_sql(self, *args, **kwargs):
+    count_sql.number += 1
+    return _as_sql(self, *args, **kwargs)
+
 
 REGULAR = tuple(range(4, 500, 20))
 OPENED_AT = {
@@ -118,7 +130,50 @@ def test_works_before_the_first_night_and_for_who_never_ordered(cast, ann, noon,
     assert "None" not in words(part(ann, cast.customer(), name)).replace("None.", "")
 
 
-@pytest.mark.parametrize(("name", "most"), [("", 40), *[(f"parts/{name}/", 46) for name in PARTS]])
+def test_puts_what_it_asks_of_a_customer_into_sql_once(cast, ann, customer, placed, night):
+    other = cast.customer("Nordlys")
+    placed(other, 3, 40, 90)
+    night()
+    page(ann, customer)
+    with CaptureQueriesContext(connection) as queries, mock.patch.object(SQLCompiler, "as_sql", count_sql):
+        count_sql.number = 0
+        assert "Nordlys" in page(ann, other)
+    assert count_sql.number <= 8
+    assert len(queries) <= 25
+
+
+def test_asks_for_what_most_customers_have_none_of_where_there_is_some(cast, ann, customer):
+    def asked():
+        with CaptureQueriesContext(connection) as queries:
+            content = page(ann, customer)
+        return content, [each["sql"] for each in queries]
+
+    rare = ("segmentation_tierpin", "health_pulse", "risk_incident", "risk_playbookrun", "followups_enrolment")
+    content, statements = asked()
+    assert not [sql for sql in statements for table in rare if sql.startswith(f'SELECT "{table}"')]
+    assert "Pinned to" not in content
+    with tenant_scope(cast.tenant):
+        until = dt.date(2027, 3, 1)
+        TierPin.objects.create(customer=customer, tier="gold", reason="New plant", until=until, created_by=cast.ann)
+        Pulse.objects.create(customer=customer, member=cast.ann, band="red", reason="other", note="Cold shoulder")
+    content, statements = asked()
+    assert "Pinned to" in content
+    assert "New plant" in content
+    assert "Cold shoulder" in content
+    asked_for = {table for sql in statements for table in rare if sql.startswith(f'SELECT "{table}"')}
+    assert asked_for == {"segmentation_tierpin", "health_pulse"}
+
+
+def test_reads_the_first_and_the_last_order_along_the_index_of_a_customers_days(ann, customer):
+    with CaptureQueriesContext(connection) as queries:
+        page(ann, customer)
+    (asked,) = [each["sql"] for each in queries if '"last_order_on"' in each["sql"] and "has_pins" in each["sql"]]
+    assert 'ORDER BY 1 ASC, U0."id" ASC LIMIT 1) AS "first_order_on"' in asked
+    assert 'ORDER BY 1 DESC, U0."id" DESC LIMIT 1) AS "last_order_on"' in asked
+    assert not any('MIN("customers_order"' in each["sql"] for each in queries)
+
+
+@pytest.mark.parametrize(("name", "most"), [("", 31), *[(f"parts/{name}/", 46) for name in PARTS]])
 def test_costs_as_much_for_a_long_story_as_for_a_short_one(cast, ann, customer, placed, night, name, most):
     def count():
         with CaptureQueriesContext(connection) as queries:

@@ -154,6 +154,21 @@ def test_follows_who_joins_a_lead_s_team(cast: Any, sign_in: Any, noon: None) ->
     assert "Amber" in text(lea.get(LIST))
 
 
+def test_marks_the_link_of_the_page_that_is_open(ann: Any) -> None:
+    marked = r'<a class="pn-link" href="([^"]*)" aria-current="page">'
+    for address in (LIST, "/acme/today/", LIST):
+        assert re.findall(marked, text(ann.get(address))) == [address] * 2  # at the side and in the small menu
+
+
+def test_says_links_and_keys_in_the_language_of_whoever_looks(cast: Any, ann: Any) -> None:
+    for language, link, key in (("en", "Customers", "Select up to here"), ("zh-hans", "客户", "选到这里")):
+        cast.ann.user.language = language
+        cast.ann.user.save()
+        page = text(ann.get(LIST))
+        assert f"</svg>{link}</a>" in page
+        assert f"<dd>{key}</dd>" in page
+
+
 # ── the list ─────────────────────────────────────────────────────────────────
 
 

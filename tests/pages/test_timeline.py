@@ -169,3 +169,16 @@ def test_asks_the_database_as_often_for_a_long_story(ann, customer, placed, noon
     one = count()
     placed(customer, *range(2, 60))
     assert count() == one
+
+
+def test_reads_orders_in_the_order_of_the_index_of_a_customers_days(ann, customer, placed, noon):
+    placed(customer, *range(1, 60))
+    with CaptureQueriesContext(connection) as queries:
+        content = text(read(ann, customer))
+    mark = re.search(r"before=([\w.-]+)", content)[1]
+    (asked,) = [each["sql"] for each in queries if '"customers_order"."placed_at" DESC' in each["sql"]]
+    assert 'ORDER BY "customers_order"."placed_on" DESC, "customers_order"."placed_at" DESC' in asked
+    with CaptureQueriesContext(connection) as queries:
+        read(ann, customer, f"?before={mark}")
+    (asked,) = [each["sql"] for each in queries if '"customers_order"."placed_at" DESC' in each["sql"]]
+    assert '"customers_order"."placed_on" <= ' in asked

@@ -6,8 +6,11 @@ import html
 import re
 
 import pytest
+from django.db import connection
+from django.db.models.sql.compiler import SQLCompiler
+from django.test.utils import CaptureQueriesContext
 
-from customers.models import Contact, Interaction
+from customers.models import Contact, Customer, Interaction
 from followups.models import FollowUp
 from health.models import HealthScore, LapseForecast
 from risk.models import Alert
@@ -519,6 +522,69 @@ def test_asks_for_what_is_new_without_moving_the_queue(ann, raised):
     page = text(ann.get("/acme/today/fresh/", headers=HX))
     assert 'id="strip" hx-swap-oob="true"' in page
     assert "pn-item" not in page
+
+
+# ── what is kept between pages ───────────────────────────────────────────────
+
+
+def test_puts_its_queries_into_sql_once(ann, raised, cast, night, monkeypatch):
+    row = raised()
+    stand(cast, row.customer)
+    ann.get(URL), ann.get(URL)
+    compiled, as_sql = [], SQLCompiler.as_sql
+
+    def noted(self, *args, **kwargs):
+        compiled.append(self.query.model.__name__)
+        return as_sql(self, *args, **kwargs)
+
+    monkeypatch.setattr(SQLCompiler, "as_sql", noted)
+    assert names(ann.get(URL)) == [row.customer.name]
+    kept = {"Desk", "Standing", "LapseForecast", "Interaction", "HealthTally", "PolicyVersion"}
+    assert not kept & set(compiled)
+    assert compiled.count("FollowUp") == 1  # how many were done today
+
+
+def test_names_the_member_who_looks_without_asking_for_them(ann, raised, cast):
+    with tenant_scope(cast.tenant):
+        raised(cast.customer("Huaxin", owner_b=None))
+    ann.get(URL)
+    with CaptureQueriesContext(connection) as queries:
+        assert "Ann" in text(ann.get(URL))
+    asked = [each["sql"] for each in queries.captured_queries if 'FROM "tenants_member"' in each["sql"]]
+    assert len(asked) == 2  # who looks, and the firms to go to
+
+
+def test_names_everybody_whom_the_follow_up_is_about(ann, raised, cast, sign_in):
+    raised(cast.customer("Huaxin"), assignee=cast.bo)
+    for name in ("Ann", "Bo"):
+        assert name in text(ann.get(URL + "?view=all"))
+        assert name in text(sign_in(cast.lea).get(URL))
+
+
+def test_shows_each_their_own_queue_and_what_is_so_now(ann, raised, cast, sign_in):
+    bo = sign_in(cast.bo)
+    first, second = raised(cast.customer("Amber")), raised(cast.customer("Basalt"), assignee=cast.bo)
+    for _time in range(2):
+        assert (names(ann.get(URL)), names(bo.get(URL))) == (["Amber"], ["Basalt"])
+    with tenant_scope(cast.tenant):
+        FollowUp.objects.filter(pk=first.pk).update(assignee=cast.bo)
+        Customer.objects.filter(pk=second.customer_id).update(name="Beryl")
+    assert names(ann.get(URL)) == []
+    assert names(bo.get(URL + "?rank=new", follow=True)) == ["Amber", "Beryl"]
+
+
+def test_counts_what_has_come_since_each_ranking(ann, raised, cast, time_machine):
+    def fresh():
+        time_machine.shift(DAY / 24)
+        raised()
+        return text(ann.get("/acme/today/fresh/", headers=HX))
+
+    raised()
+    ann.get(URL)
+    assert "1 new" in fresh()
+    assert "2 new" in fresh()
+    ann.get(URL + "?rank=new", follow=True)
+    assert "1 new" in fresh()
 
 
 # ── keys and palette ─────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from itertools import count
 from typing import Any
 from unittest import mock
@@ -9,7 +10,9 @@ from unittest import mock
 import pytest
 from django.db.models.sql.compiler import SQLCompiler
 
-from customers.models import Customer
+from customers.asked import OfCustomer
+from customers.models import Contact, Customer
+from tenants.context import tenant_scope
 from tenants.kept import Kept
 from tenants.models import Member
 from tenants.prepared import Prepared
@@ -44,6 +47,29 @@ def test_finds_what_is_asked_for_with_what_belongs_to_it(cast: Any, prepared: Pr
         (found,) = prepared.rows(member.pk)
         assert (found.pk, found.user.email, found.team) == (member.pk, member.user.email, cast.lea.team)
     assert prepared.rows(cast.otto.pk) == []
+
+
+def test_puts_each_value_in_the_place_of_its_mark(cast: Any, scope: Any) -> None:
+    day = dt.date(2026, 11, 20)
+    old, new = (Customer.objects.create(name=name, since=day, owner_a=cast.ann) for name in ("Huaxin", "Nordlys"))
+    asked = Prepared(Customer.objects.filter(since__lte=dt.date.min, pk=-1), -1, dt.date.min)
+    assert [asked.rows(each.pk, day) for each in (old, new)] == [[old], [new]]
+    assert asked.rows(old.pk, day - dt.timedelta(days=1)) == []
+
+
+def test_reads_the_rows_of_one_customer_after_the_other(cast: Any) -> None:
+    asked = OfCustomer[Contact](lambda pk, name="": Contact.objects.filter(customer_id=pk, name__contains=name))
+    with tenant_scope(cast.tenant):
+        ours = [Customer.objects.create(name=name) for name in ("Huaxin", "Nordlys")]
+        people = [Contact.objects.create(customer=each, name=f"Liu {each.name}") for each in ours]
+        assert asked.first(ours[0].pk) == people[0]
+        with mock.patch.object(SQLCompiler, "as_sql", side_effect=AssertionError):
+            assert asked.rows(ours[1].pk) == [people[1]]
+        assert asked.first(ours[1].pk, "Huaxin") is None
+    with tenant_scope(cast.other_tenant):
+        theirs = Customer.objects.create(name="Tollgate")
+        stranger = Contact.objects.create(customer=theirs, name="Otto")
+        assert [asked.rows(each.pk) for each in (ours[0], theirs)] == [[], [stranger]]
 
 
 def test_finds_what_is_there_now(cast: Any, prepared: Prepared[Member], scope: Any) -> None:
