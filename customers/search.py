@@ -147,8 +147,8 @@ def numbered(text: str) -> list[Q]:
     """The conditions that a customer's number is what is searched for, and that it is one of the next that begin so.
 
     Whoever types a number means it. Customers with it lie all over an order by name: of thousands whose number begins so
-    the first page would have to be looked for among all; the index of numbers has the nearest at once. Without what
-    nobody meets; one query.
+    the first page would have to be looked for among all; the index of numbers has the nearest at once. Always both,
+    that a place in the list keeps its part when a number is added; none where nothing can be a number. One query.
     """
     number = folded(text.replace("\0", " ").strip())
     if not number:
@@ -157,7 +157,7 @@ def numbered(text: str) -> list[Q]:
     found = list(found.values_list("lookup", "customer_id")[:NEAREST])
     exact = {pk for lookup, pk in found if lookup == number}
     near = {pk for _lookup, pk in found} - exact
-    return [Q(pk__in=sorted(ids)) for ids in (exact, near) if ids]
+    return [Q(pk__in=sorted(ids)) for ids in (exact, near)]
 
 
 def best(rows: QuerySet[Customer], text: str, most: int) -> list[Customer]:

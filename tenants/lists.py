@@ -2,22 +2,23 @@
 
 Either all rows that meet the filters are sorted, and counted on the way, or the first ones are found along an index, and
 counting stops at COUNT_CAP. Which of the two, the planner's own costs decide, with a lean to the first: with a LIMIT the
-planner bets that the rows lie evenly in the index, and where they do not, it reads through millions.
+planner bets that the rows lie evenly in the index, and where they do not, it would read through millions: a walk that
+has taken STAKE_MS is given up, and the rows are sorted after all.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.db.models import BooleanField, Case, Q, QuerySet, Value, When
 from django.db.models.expressions import Col
 from django.utils.translation import gettext as _
+from psycopg2 import errors
 
 from tenants.keyset import Beyond, Place, Window, field_of, parts
 from tenants.templatetags.perennial import whole
@@ -37,6 +38,9 @@ DEAR: Final = 5_000.0
 
 MOST_OWN: Final = 25_000
 """So many of somebody's own rows are known by their numbers while a page is looked for."""
+
+STAKE_MS: Final = 250
+"""So long a walk along an index may take: from a cold cache most take less, and to sort all rows takes longer."""
 
 LONGEST: Final = 120_000
 """So many entries of an index are passed over at most for a page of somebody's own rows: some twenty milliseconds."""
@@ -101,27 +105,33 @@ def find(
     """
     if own and is_indexed and (at_once := _among_all(rows, windows, most, place, own, backwards=backwards)) is not None:
         return at_once
+    size: Size | None = None
     capped = _Query.of(rows.order_by().values("pk")[: COUNT_CAP + 1])
     plan = capped.plan()
     if plan is None:
         return Found([], Size(0))
     if plan.whole_cost > CHEAP or plan.rows > COUNT_CAP:
-        number, part = next(parts(rows, windows, place, backwards=backwards))
-        ahead = _Query.of(part.values_list("pk", flat=True)[:most])
-        if _is_many(plan, ahead, is_indexed=is_indexed):
+        ways = (
+            (number, _Query.of(part.values_list("pk", flat=True)[:most]))
+            for number, part in parts(rows, windows, place, backwards=backwards)
+        )
+        ahead = next((way for way in ways if way[1].sql), None)  # a window that nothing can be in says nothing
+        if ahead is not None and _is_many(plan, ahead[1], is_indexed=is_indexed):
             size = Size.of(capped.count()) if plan.cost <= DEAR else Size.about(plan.rows)
             if size.is_capped and not is_indexed:
                 return Found(None, size)
             if size.is_capped:
-                first = [(number, pk) for pk in ahead.ids()]
-                return Found(_along_index(rows, windows, most, place, first, backwards=backwards), size)
+                walked = _along_index(rows, windows, most, place, ahead, backwards=backwards)
+                if walked is not None:
+                    return Found(walked, size)
     if place is None and not backwards:
-        return _sorted(rows, windows, most)
-    found: list[tuple[int, int]] = []
+        found = _sorted(rows, windows, most)
+        return found if size is None else replace(found, size=size)
+    ids: list[tuple[int, int]] = []
     for number, part in parts(rows, windows, place, backwards=backwards):
-        if len(found) < most:
-            found += [(number, pk) for pk in _sorted_part(part, most - len(found))]
-    return Found(found, Size.of(rows.order_by().values("pk").count()))
+        if len(ids) < most:
+            ids += [(number, pk) for pk in _sorted_part(part, most - len(ids))]
+    return Found(ids, size or Size.of(rows.order_by().values("pk").count()))
 
 
 def _is_many(plan: _Plan, ahead: _Query, *, is_indexed: bool) -> bool:
@@ -131,7 +141,7 @@ def _is_many(plan: _Plan, ahead: _Query, *, is_indexed: bool) -> bool:
     if plan.rows <= COUNT_CAP // 10:
         return False
     way = ahead.plan()
-    return way is None or way.cost * GAIN < plan.whole_cost
+    return way is not None and way.cost * GAIN < plan.whole_cost
 
 
 @dataclass(frozen=True)
@@ -174,13 +184,20 @@ class _Query:
             cursor.execute(f"SELECT count(*) FROM ({self.sql}) AS found", self.params)
             return int(cursor.fetchone()[0])
 
-    def ids(self) -> list[int]:
-        """The first column of what is found."""
+    def ids(self, within_ms: int) -> list[int] | None:
+        """The first column of what is found; None where it takes longer."""
         if not self.sql:
             return []
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, self.params)
-            return [row[0] for row in cursor.fetchall()]
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = {within_ms:d}; {self.sql}", self.params)
+                found = [row[0] for row in cursor.fetchall()]
+                cursor.execute("SET LOCAL statement_timeout = DEFAULT")
+        except OperationalError as error:
+            if isinstance(error.__cause__, errors.QueryCanceled):
+                return None
+            raise
+        return found
 
 
 def _along_index(
@@ -188,16 +205,24 @@ def _along_index(
     windows: Sequence[Window],
     most: int,
     place: Place | None,
-    first: Sequence[tuple[int, int]],
+    ahead: tuple[int, _Query],
     *,
     backwards: bool,
-) -> list[tuple[int, int]]:
-    """`first` are those of the first window, which have been found already."""
-    found = list(first)
-    if len(found) < most:
-        for number, part in islice(parts(rows, windows, place, backwards=backwards), 1, None):
-            if len(found) < most:
-                found += [(number, pk) for pk in part.values_list("pk", flat=True)[: most - len(found)]]
+) -> list[tuple[int, int]] | None:
+    """The first of the windows' rows, each window walked through in its order; None where one takes too long.
+
+    `ahead` is the first window in which there can be rows, and its query, which has been planned.
+    """
+    first, planned = ahead
+    found: list[tuple[int, int]] = []
+    for number, part in parts(rows, windows, place, backwards=backwards):
+        if len(found) == most:
+            break
+        asked = planned if number == first else _Query.of(part.values_list("pk", flat=True)[: most - len(found)])
+        walked = asked.ids(STAKE_MS)
+        if walked is None:
+            return None
+        found += [(number, pk) for pk in walked]
     return found
 
 

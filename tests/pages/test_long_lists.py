@@ -6,6 +6,7 @@ import html
 import re
 
 import pytest
+from django.db import connection
 
 from customers import search
 from customers.models import Customer, ExternalId
@@ -65,6 +66,29 @@ def test_shows_every_row_once_on_the_way_through(cast, sign_in, many, monkeypatc
     assert len(there) > 2
     order = sorted(many, key=lambda row: (row.search_name, row.pk), reverse=sort.startswith("-"))
     assert flat == [row.pk for row in order]
+
+
+@pytest.mark.parametrize("search", ["", "&q=firm"])
+def test_shows_the_same_where_the_walk_along_the_index_is_given_up(cast, sign_in, many, monkeypatch, search):
+    monkeypatch.setattr(pages, "PAGE_SIZE", 7)
+    eve = sign_in(cast.eve)
+    address = f"{URL}?sort=name{search}"
+    there, said = walked(eve, address, "next"), "50+" in text(eve.get(address))
+    monkeypatch.setattr(lists._Query, "ids", lambda query, within_ms: None)
+    assert walked(eve, address, "next") == there
+    assert ("50+" in text(eve.get(address))) is said is True
+
+
+def test_gives_a_walk_up_that_takes_too_long_and_goes_on(db):
+    def limit():
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            return cursor.fetchone()[0]
+
+    before = limit()
+    assert lists._Query("SELECT 7 FROM pg_sleep(%s)", (20,)).ids(20) is None
+    assert lists._Query("SELECT 7 FROM pg_sleep(%s)", (0,)).ids(10_000) == [7]
+    assert limit() == before
 
 
 def test_comes_back_the_way_it_went(cast, sign_in, many, monkeypatch):
