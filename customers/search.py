@@ -20,14 +20,13 @@ from customers.models import Contact, Customer, ExternalId, SearchTerm
 from customers.rules.search import MOST_WORDS, Word, folded, words
 from tenants.base import Among
 from tenants.context import current_tenant
+from tenants.keyset import NOBODY
 
 FEW: Final = 10_000
 """So many customers a word may have to be looked up whole."""
 
 NEAREST: Final = 100
 """So many customers whose number begins with what is searched for come before all others."""
-
-NOBODY: Final = Q(pk__in=[])
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def numbered(text: str) -> list[Q]:
 
     Whoever types a number means it. Customers with it lie all over an order by name: of thousands whose number begins so
     the first page would have to be looked for among all; the index of numbers has the nearest at once. Always both,
-    that a place in the list keeps its part when a number is added; none where nothing can be a number. One query.
+    NOBODY where there is none, that a place in the list keeps its part when a number is added. One query.
     """
     number = folded(text.replace("\0", " ").strip())
     if not number:
@@ -157,7 +156,7 @@ def numbered(text: str) -> list[Q]:
     found = list(found.values_list("lookup", "customer_id")[:NEAREST])
     exact = {pk for lookup, pk in found if lookup == number}
     near = {pk for _lookup, pk in found} - exact
-    return [Q(pk__in=sorted(ids)) for ids in (exact, near)]
+    return [Q(pk__in=sorted(ids)) if ids else NOBODY for ids in (exact, near)]
 
 
 def best(rows: QuerySet[Customer], text: str, most: int) -> list[Customer]:

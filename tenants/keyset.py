@@ -17,6 +17,9 @@ from django.db.models import BooleanField, Expression, F, Field, Q, QuerySet
 _SALT: Final = "tenants.keyset"
 
 
+NOBODY: Final = Q(pk__in=[])
+
+
 @dataclass(frozen=True)
 class Window:
     """A part of a list: which rows, and by which columns they are ordered, each rising or, with "-", falling.
@@ -27,6 +30,11 @@ class Window:
 
     only: Q
     order: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it only keeps the windows behind it in their places."""
+        return self.only is NOBODY
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,12 +125,14 @@ class Beyond(Expression):
 def parts(
     rows: QuerySet[Any], windows: Sequence[Window], place: Place | None, *, backwards: bool = False
 ) -> Iterator[tuple[int, QuerySet[Any]]]:
-    """The number and the ordered rows of each window from a place on, in reading order away from it."""
+    """The number and the ordered rows of each window from a place on, in reading order away from it; not of empty ones."""
     numbers = range(len(windows))
     if place is not None:
         numbers = range(place.window + 1) if backwards else range(place.window, len(windows))
     for number in reversed(numbers) if backwards else numbers:
         window = windows[number]
+        if window.is_empty:
+            continue
         falls = window.falls != backwards
         found = rows.filter(window.only) if window.only else rows
         if place is not None and number == place.window:

@@ -311,11 +311,14 @@ def _union(parts: Sequence[QuerySet[Any]]) -> tuple[str, list[Any]]:
 def _sorted(rows: QuerySet[Any], windows: Sequence[Window], most: int) -> Found:
     """The first rows and how many there are, in one look at all of them."""
     names = list(dict.fromkeys(name for window in windows for name in window.names[:-1]))
-    numbers = [When(window.only, then=Value(number)) for number, window in enumerate(windows) if window.only]
+    whens = [(window.only, number) for number, window in enumerate(windows) if window.only and not window.is_empty]
+    numbers = [When(only, then=Value(number)) for only, number in whens]
     number = Case(*numbers, default=Value(len(windows) - 1)) if len(windows) > 1 else Value(0)
     inner = rows.annotate(window_number=number).order_by().values_list("pk", "window_number", *names)
     order = ["w"]
     for place, window in enumerate(windows):
+        if window.is_empty:
+            continue
         way = "DESC" if window.falls else "ASC"
         keys = [f"k{names.index(name)}" for name in window.names[:-1]]
         order += [f"CASE WHEN w = {place} THEN {key} END {way}" for key in (*keys, "id")]

@@ -24,7 +24,7 @@ from dashboards.filters import CustomerPageFilter
 from dashboards.querysets import customer_rows, customer_rows_among
 from dashboards.segments import SEGMENT_FILTERS
 from dashboards.tables import CustomerTable
-from tenants.keyset import Window
+from tenants.keyset import NOBODY, Window
 from tenants.pages import FormPage, ListPage
 from tenants.permissions import SEES_ALL
 
@@ -63,9 +63,13 @@ class CustomerList(ListPage):
             return windows
         parts, others = [], Q()
         for meant in (*numbered(text), *beginning(text)):
-            parts.append(others & meant)
-            others &= ~meant
-        return [Window(part & window.only, window.order) for part in (*parts, others) for window in windows]
+            parts.append(NOBODY if meant is NOBODY else others & meant)
+            others &= Q() if meant is NOBODY else ~meant
+        return [
+            Window(NOBODY if part is NOBODY else part & window.only, window.order)
+            for part in (*parts, others)
+            for window in windows
+        ]
 
     def context(self, rows: Sequence[Any]) -> dict[str, Any]:
         """Filters can be saved as a segment, those by a saved segment cannot."""
