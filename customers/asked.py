@@ -10,12 +10,11 @@ from django.db.models import Model, QuerySet
 from customers.models import Customer
 from tenants.context import current_tenant
 from tenants.kept import Kept
-from tenants.prepared import Prepared
+from tenants.prepared import QUERIES_KEPT, Prepared
 
 M = TypeVar("M", bound=Model)
 
 ANY: Final = -1  # no row has this number: it holds the place of the customer's
-QUERIES_KEPT: Final = 512
 
 
 class OfCustomer(Generic[M]):

@@ -20,7 +20,7 @@ from tenants.frames import insert_frame
 from tenants.kept import Kept
 from tenants.models import Member, Team
 from tenants.permissions import SEES_ALL, Role
-from tenants.prepared import Prepared
+from tenants.prepared import QUERIES_KEPT, Prepared
 from tenants.querysets import nights_done
 
 OWNERS: Final = {"owner_a_id": pl.Int64, "owner_b_id": pl.Int64}
@@ -69,7 +69,6 @@ def tallied(kind: type[Tally], member: Member, figure: str, on: dt.date | None =
     return found[0].cells if found else None
 
 
-QUERIES_KEPT: Final = 512
 _tallies: Final[Kept[tuple[Any, ...], Prepared[Tally]]] = Kept(QUERIES_KEPT)
 
 

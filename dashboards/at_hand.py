@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
-from customers.asked import ANY, QUERIES_KEPT, OfCustomer, attach
+from customers.asked import ANY, OfCustomer, attach
 from customers.models import Customer, ExternalId, Interaction, Order, SurveyResponse, Tag
 from customers.querysets import sees_by
 from followups.models import Enrolment
@@ -18,7 +18,7 @@ from segmentation.models import TierPin
 from tenants.context import current_tenant
 from tenants.kept import Kept
 from tenants.models import Member
-from tenants.prepared import Prepared
+from tenants.prepared import QUERIES_KEPT, Prepared
 
 ANY_DAY: Final = dt.date.min
 ANY_MOMENT: Final = dt.datetime.min.replace(tzinfo=dt.UTC)

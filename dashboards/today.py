@@ -13,7 +13,7 @@ from django.db.models import Count, F, FilteredRelation, Q, QuerySet, Sum
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
-from customers.asked import ANY, QUERIES_KEPT, OfCustomer
+from customers.asked import ANY, OfCustomer
 from customers.models import Channel, Contact, Customer, Interaction, TouchKind
 from customers.querysets import sees_by
 from customers.tallies import tallied
@@ -37,7 +37,7 @@ from tenants.context import current_tenant
 from tenants.kept import Kept
 from tenants.models import Member, Run
 from tenants.policies import Policy
-from tenants.prepared import Prepared
+from tenants.prepared import QUERIES_KEPT, Prepared
 from tenants.templatetags.perennial import channel_icon, clock, weekday_day
 from tenants.templatetags.perennial import day as short_day
 

@@ -14,11 +14,10 @@ from tenants.context import current_tenant
 from tenants.events import acting, record
 from tenants.kept import Kept
 from tenants.models import Member
-from tenants.prepared import Prepared
+from tenants.prepared import QUERIES_KEPT, Prepared
 
 ANYBODY: Final = -1  # no member has this number: it holds the place of the one asked for
-DESKS_KEPT: Final = 512
-_desks: Final[Kept[int, Prepared[Desk]]] = Kept(DESKS_KEPT)
+_desks: Final[Kept[int, Prepared[Desk]]] = Kept(QUERIES_KEPT)
 
 
 def desk_of(member: Member) -> Desk | None:

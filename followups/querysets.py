@@ -29,7 +29,7 @@ from django.db.models.functions import Cast, Floor, Greatest, Least, Ln
 from django.utils import formats
 from django.utils.translation import gettext as _
 
-from customers.asked import QUERIES_KEPT, OfCustomer
+from customers.asked import OfCustomer
 from customers.models import Interaction
 from customers.querysets import sees_by, visible_apart, visible_customers
 from followups.rules.cadence import next_touch
@@ -40,6 +40,7 @@ from tenants.base import TenantQuerySet
 from tenants.context import current_tenant
 from tenants.kept import Kept
 from tenants.permissions import SEES_ALL, Role
+from tenants.prepared import QUERIES_KEPT
 
 if TYPE_CHECKING:
     from customers.models import Customer

@@ -16,7 +16,7 @@ from tenants.events import acting_member, record
 from tenants.kept import Kept
 from tenants.models import PolicyVersion, Run, Tenant
 from tenants.policy_words import PolicyFault, fault, faults_of, register, registered
-from tenants.prepared import Prepared
+from tenants.prepared import QUERIES_KEPT, Prepared
 from tenants.querysets import last_night
 from tenants.rules.documents import Difference, differences
 from tenants.rules.sections import PACKS, Check, PolicySection
@@ -117,7 +117,6 @@ def active_policy() -> Policy:
     return _of_row(newest.pk)
 
 
-QUERIES_KEPT: Final = 512
 _newest: Final[Kept[int, Prepared[PolicyVersion]]] = Kept(QUERIES_KEPT)
 
 

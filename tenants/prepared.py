@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from django.db import connections
 from django.db.models import Model, QuerySet
@@ -11,6 +11,9 @@ from django.db.models.sql.compiler import SQLCompiler
 from django.db.models.sql.query import Query
 
 M = TypeVar("M", bound=Model)
+
+QUERIES_KEPT: Final = 512
+"""So many queries of one kind are kept by a process (tenants.kept), of as many firms or people."""
 
 
 class Prepared(Generic[M]):

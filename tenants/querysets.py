@@ -10,9 +10,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from tenants.context import across_tenants, current_tenant, tenant_scope
 from tenants.kept import Kept
 from tenants.models import Member, PolicyVersion, Run, Tenant, User
-from tenants.prepared import Prepared
+from tenants.prepared import QUERIES_KEPT, Prepared
 
-QUERIES_KEPT: Final = 512
 _memberships: Final[Kept[int, Prepared[Member]]] = Kept(QUERIES_KEPT)
 _nights_of: Final[Kept[int, Prepared[Run]]] = Kept(QUERIES_KEPT)
 _nights: ContextVar[dict[int, Run | None] | None] = ContextVar("nights", default=None)
