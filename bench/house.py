@@ -53,11 +53,12 @@ def settings() -> dict[str, str]:
 
 
 @contextmanager
-def house(folder: Path | None) -> Iterator[Path]:
+def house(folder: Path | None, told: Mapping[str, str] | None = None) -> Iterator[Path]:
     """Run as an installation of its own: the environment names its servers, its state folder and nobody else's.
 
     Its data stays in `folder`, and is found there again; without one all is gone afterwards. When DATABASE_URL is set,
-    a database of its own beside that one is used, and stays with a folder. Gives the state folder.
+    a database of its own beside that one is used, and stays with a folder. `told`: what PostgreSQL is told instead of
+    `settings`, by name, when it is started here. Gives the state folder.
     """
     with ExitStack() as stack:
         state = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perennial-bench-")))
@@ -70,7 +71,7 @@ def house(folder: Path | None) -> Iterator[Path]:
         if outside:
             url = stack.enter_context(_database(outside, folder))
         else:
-            url = _start(stack, _Postgres(_given(place), _password(state, "postgres"), settings()))
+            url = _start(stack, _Postgres(_given(place), _password(state, "postgres"), settings() | dict(told or {})))
         if not redis:
             redis = _start(stack, Valkey(_given(place), _password(state, "valkey"), VALKEY_SETTINGS))
         os.environ.update(

@@ -342,6 +342,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--side-by-side", action="store_true", help="the summary by other programmes, too")
     found.add_argument("--without", nargs="*", default=[], metavar="STAGE", help="stages to leave out, by name")
     found.add_argument("--keep", type=Path, metavar="FOLDER", help="where the data stays, and is found again")
+    found.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="what PostgreSQL is told beside docs/operate.md"
+    )
     found.add_argument("--trade", type=Path, metavar="FOLDER", help="facts that bench.trade has made before")
     found.add_argument(
         "--into", type=Path, metavar="FILE", help="a text between whose marks <!-- scale --> the tables go"
@@ -361,7 +364,7 @@ def main() -> None:
     signal.signal(
         signal.SIGTERM, lambda _number, _frame: sys.exit(143)
     )  # servers and folders are cleared away then, too
-    with house.house(asked.keep) as state:
+    with house.house(asked.keep, dict(each.split("=", 1) for each in asked.set)) as state:
         import django
 
         django.setup()
