@@ -19,7 +19,7 @@ from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import priority_sql
 from tenants.calendars import firm_calendar
 from tenants.context import current_tenant
-from tenants.frames import read_frame
+from tenants.frames import read_frame, without_loops
 from tenants.parts import Customers, Part, among, are_few
 from tenants.policies import active_policy
 from tenants.rules.calendar import Calendar
@@ -113,7 +113,7 @@ def rank_again(part: Part) -> int:
     """
     now = priority_sql("s.monetary", "h.score", "f.level")
     tenant_id = current_tenant().pk
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, without_loops(cursor):
         cursor.execute(
             f"""
             UPDATE followups_followup f SET priority = r.priority FROM (

@@ -7,7 +7,8 @@ table first and is merged from there (FINDINGS: two million rows out and back co
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,13 +42,8 @@ def read_frame(sql: str, params: Sequence[Any] = (), *, schema: dict[str, Any], 
     with connection.cursor() as cursor:
         query = cursor.cursor.mogrify(sql, params).decode()
         buffer = io.BytesIO()
-        # Until the tables are analyzed again, the planner believes that a new tenant has one row and nests
-        # loops over tens of thousands: 25 s instead of 0.1. Whole tenants are joined by hash.
-        if not few:
-            cursor.execute("SELECT set_config('enable_nestloop', 'off', true)")
-        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, NULL '\\N')", buffer)
-        if not few:
-            cursor.execute("SELECT set_config('enable_nestloop', 'on', true)")
+        with nullcontext() if few else without_loops(cursor):
+            cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, NULL '\\N')", buffer)
     # Parsed as text and cast by us: Polars would otherwise guess a type per column from the first rows.
     parse = {name: pl.String if dtype == pl.Boolean else dtype for name, dtype in schema.items()}
     frame = pl.read_csv(
@@ -60,6 +56,18 @@ def read_frame(sql: str, params: Sequence[Any] = (), *, schema: dict[str, Any], 
     )
     booleans = [name for name, dtype in schema.items() if dtype == pl.Boolean]
     return frame.with_columns(pl.col(name) == "t" for name in booleans)
+
+
+@contextmanager
+def without_loops(cursor: CursorWrapper) -> Iterator[None]:
+    """Statements inside, which are about all of a tenant's rows or a part of them, join these by hash or by merging.
+
+    Until the tables are analyzed again, the planner believes that a new tenant has one row, and nests loops over tens of
+    thousands: 25 s instead of 0.1. Only inside a transaction, which forgets it when it fails.
+    """
+    cursor.execute("SELECT set_config('enable_nestloop', 'off', true)")
+    yield
+    cursor.execute("SELECT set_config('enable_nestloop', 'on', true)")
 
 
 def copy_frame(cursor: CursorWrapper, table: str, frame: pl.DataFrame, *, analyze: bool | Sequence[str] = True) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ from tenants.base import Among
 from tenants.calendars import firm_calendar
 from tenants.context import current_tenant, tenant_scope
 from tenants.events import acting, changes_of, record
-from tenants.frames import copy_frame, insert_frame
+from tenants.frames import copy_frame, insert_frame, without_loops
 from tenants.models import Event, Member, Tenant
 from tenants.parts import Customers, among, are_few
 from tenants.policies import active_policy
@@ -133,15 +134,11 @@ def open_or_repeat(
         cursor.execute("DROP TABLE IF EXISTS fired_now")
         copy_frame(cursor, "fired_now", rows.with_columns(due_at=due).drop("answer_hours"), analyze=["customer_id"])
         among_asked = among(customers, "a.customer_id")
-        # Until the tables are analyzed again, the planner believes that a firm has one alert, and nests loops over them.
-        if not are_few(customers):
-            cursor.execute("SELECT set_config('enable_nestloop', 'off', true)")
-        cursor.execute(_AGAIN.format(among=among_asked), values)
-        again = [_Touched(*row) for row in cursor.fetchall()]
-        cursor.execute(_OPEN.format(among=among(customers, "f.customer_id")), values)
-        opened = [_Touched(*row) for row in cursor.fetchall()]
-        if not are_few(customers):
-            cursor.execute("SELECT set_config('enable_nestloop', 'on', true)")
+        with nullcontext() if are_few(customers) else without_loops(cursor):
+            cursor.execute(_AGAIN.format(among=among_asked), values)
+            again = [_Touched(*row) for row in cursor.fetchall()]
+            cursor.execute(_OPEN.format(among=among(customers, "f.customer_id")), values)
+            opened = [_Touched(*row) for row in cursor.fetchall()]
         _record_fired(opened, again, policy_version)
         _tell(opened, [each for each in again if each.rose], day)
     return OpenedCounts(
