@@ -77,7 +77,8 @@ class Run:
             ("first night", lambda: self.night(FIRST, FIRST_NIGHT)),
             ("again", lambda: self.night(AGAIN, FIRST_NIGHT)),
             ("anew", lambda: self.night(ANEW, FIRST_NIGHT, everybody=True)),
-            ("day", self.day),
+            ("days before", self.days_before),
+            ("day", lambda: self.day(self.next_night)),
             ("copy for the floor", self.keep),
             ("next night", lambda: self.night(NEXT, self.next_night)),
             ("floor", self.floor),
@@ -120,7 +121,7 @@ class Run:
     @property
     def next_night(self) -> dt.date:
         """The night that is measured beside the floor, after a day with new facts."""
-        return FIRST_NIGHT + dt.timedelta(days=self.asked.day)
+        return FIRST_NIGHT + dt.timedelta(days=self.asked.day[-1])
 
     @property
     def small_folder(self) -> Path:
@@ -151,10 +152,23 @@ class Run:
         )  # fmt: skip
         house.settle()
 
-    def day(self) -> None:
-        day = str(self.next_night - dt.timedelta(days=1))
-        share = str(self.asked.share)
-        found = json.loads(house.called("day", str(self.folder), "--slug", SLUG, "--day", day, "--share", share))
+    def facts_before(self, night: dt.date) -> dict[str, Any]:
+        """Bring in what customers have new on the day before a night; returns what bench.day tells."""
+        day, share = str(night - dt.timedelta(days=1)), str(self.asked.share)
+        found: dict[str, Any] = json.loads(
+            house.called("day", str(self.folder), "--slug", SLUG, "--day", day, "--share", share)
+        )
+        return found
+
+    def days_before(self) -> None:
+        """Days whose nights are not measured: afterwards memory holds what nights read, as it does day by day."""
+        for days in self.asked.day[:-1]:
+            night = FIRST_NIGHT + dt.timedelta(days=days)
+            self.facts_before(night)
+            nights.run([self.giant()], night, self.asked.workers, self.state)
+
+    def day(self, night: dt.date) -> None:
+        found = self.facts_before(night)
         self.results.add("a day's facts", "customers with something new", rows=found.pop("customers"))
         for kind, counts in found.items():
             self.results.add("a day's facts", kind, **counts)
@@ -333,7 +347,12 @@ def parser() -> argparse.ArgumentParser:
         "--share", type=float, default=day.SHARE, help="of the customers who have something new on a day"
     )
     found.add_argument(
-        "--day", type=int, default=1, help="after the first night, of the next night; another one for kept data"
+        "--day",
+        type=int,
+        nargs="+",
+        default=[1],
+        help="after the first night, of the next night; another one for kept data; before it days whose nights are not "
+        "measured, so that memory holds what a night reads",
     )
     found.add_argument("--requests", type=int, default=pages.REQUESTS, help="of each page; 0: no pages")
     found.add_argument(
