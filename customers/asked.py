@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from django.db.models import Model, QuerySet
 
 from customers.models import Customer
 from tenants.context import current_tenant
 from tenants.kept import Kept
-from tenants.prepared import QUERIES_KEPT, Prepared
+from tenants.prepared import ANY_ROW, QUERIES_KEPT, Prepared
 
 M = TypeVar("M", bound=Model)
-
-ANY: Final = -1  # no row has this number: it holds the place of the customer's
 
 
 class OfCustomer(Generic[M]):
@@ -31,7 +29,7 @@ class OfCustomer(Generic[M]):
     def rows(self, pk: int, *by: Hashable) -> list[M]:
         """Those of a customer, as they are now."""
         key = (current_tenant().pk, *by)
-        return self._kept.get(key, lambda: Prepared(self._make(ANY, *by), ANY)).rows(pk)
+        return self._kept.get(key, lambda: Prepared(self._make(ANY_ROW, *by), ANY_ROW)).rows(pk)
 
     def first(self, pk: int, *by: Hashable) -> M | None:
         """The first of a customer's; None where there is none."""

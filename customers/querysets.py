@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from django.db import connection
@@ -23,14 +25,19 @@ def visible_customers(member: Member, path: str = "") -> Q:
     Own and covered ones for an account manager; for a lead those of the team and those of nobody;
     all for executives, administrators and integrations. PLAYBOOK section 9.
     """
+    return reduce(or_, _ways(member, path))
+
+
+def _ways(member: Member, path: str) -> list[Q]:
+    """Why a member sees a customer: for an owner, for who covers, for nobody's."""
     if member.role in SEES_ALL:
-        return Q()
+        return [Q()]
+    # As numbers, not as a join: the planner knows how many customers each of them has.
+    people = [member.pk, *(member.team_members if member.role == Role.TEAM_LEAD else ())]
+    ways = [Q(**{f"{path}owner_a__in": people}), Q(**{f"{path}owner_b__in": people})]
     if member.role == Role.TEAM_LEAD:
-        nobodys = Q(**{f"{path}owner_a__isnull": True, f"{path}owner_b__isnull": True})
-        # As numbers, not as a join: the planner knows how many customers each of them has.
-        team = [member.pk, *member.team_members]
-        return nobodys | Q(**{f"{path}owner_a__in": team}) | Q(**{f"{path}owner_b__in": team})
-    return Q(**{f"{path}owner_a": member}) | Q(**{f"{path}owner_b": member})
+        ways.append(Q(**{f"{path}owner_a__isnull": True, f"{path}owner_b__isnull": True}))
+    return ways
 
 
 def sees_by(member: Member) -> tuple[Any, ...]:
@@ -46,15 +53,12 @@ def visible_apart(member: Member, path: str = "") -> list[Q]:
     What is counted over tens of thousands of rows is counted in parts: an index has the whole answer to each, and to
     "one or the other" none has.
     """
-    if member.role in SEES_ALL:
-        return [Q()]
-    own, covers = f"{path}owner_a", f"{path}owner_b"
-    people = [member.pk, *member.team_members] if member.role == Role.TEAM_LEAD else [member.pk]
-    others = Q(**{f"{own}__isnull": True}) | ~Q(**{f"{own}__in": people})
-    parts = [Q(**{f"{own}__in": people}), Q(**{f"{covers}__in": people}) & others]
-    if member.role == Role.TEAM_LEAD:
-        parts.append(Q(**{f"{own}__isnull": True, f"{covers}__isnull": True}))
-    return parts
+    owns, *others = _ways(member, path)
+    if not others:
+        return [owns]
+    covers, *nobodys = others
+    # Of an owner that is null SQL says neither that it is in a list nor that it is not.
+    return [owns, covers & (Q(**{f"{path}owner_a__isnull": True}) | ~owns), *nobodys]
 
 
 class CustomerQuerySet(TenantQuerySet):

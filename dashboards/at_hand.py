@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
-from customers.asked import ANY, OfCustomer, attach
+from customers.asked import OfCustomer, attach
 from customers.models import Customer, ExternalId, Interaction, Order, SurveyResponse, Tag
 from customers.querysets import sees_by
 from followups.models import Enrolment
@@ -18,7 +18,7 @@ from segmentation.models import TierPin
 from tenants.context import current_tenant
 from tenants.kept import Kept
 from tenants.models import Member
-from tenants.prepared import QUERIES_KEPT, Prepared
+from tenants.prepared import ANY_ROW, QUERIES_KEPT, Prepared
 
 ANY_DAY: Final = dt.date.min
 ANY_MOMENT: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -55,7 +55,7 @@ def at_hand(pk: int, member: Member, now: dt.datetime) -> AtHand | None:
     """The customer of a number, if the member sees it. What is dated later than `now` has not happened."""
     tenant = current_tenant()
     key = (tenant.pk, *sees_by(member))
-    asked = _kept.get(key, lambda: Prepared(_asked(member), ANY, ANY_DAY, ANY_MOMENT))
+    asked = _kept.get(key, lambda: Prepared(_asked(member), ANY_ROW, ANY_DAY, ANY_MOMENT))
     found = next(iter(asked.rows(pk, tenant.local_date(now), now)), None)
     return None if found is None else AtHand(found, **{name: vars(found)[name] for name in _SAID})
 
@@ -81,7 +81,7 @@ def _asked(member: Member) -> QuerySet[Customer]:
     talks = of(Interaction, at__lte=ANY_MOMENT)
     rows: QuerySet[Customer] = (
         Customer.objects.visible_to(member)
-        .filter(pk=ANY)
+        .filter(pk=ANY_ROW)
         .select_related("owner_a__user", "owner_b__user")
         .annotate(
             first_order_on=Subquery(orders.order_by("placed_on", "pk").values("placed_on")[:1]),

@@ -13,7 +13,7 @@ from django.db.models import Count, F, FilteredRelation, Q, QuerySet, Sum
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
-from customers.asked import ANY, OfCustomer
+from customers.asked import OfCustomer
 from customers.models import Channel, Contact, Customer, Interaction, TouchKind
 from customers.querysets import sees_by
 from customers.tallies import tallied
@@ -37,7 +37,7 @@ from tenants.context import current_tenant
 from tenants.kept import Kept
 from tenants.models import Member, Run
 from tenants.policies import Policy
-from tenants.prepared import QUERIES_KEPT, Prepared
+from tenants.prepared import ANY_ROW, QUERIES_KEPT, Prepared
 from tenants.templatetags.perennial import channel_icon, clock, weekday_day
 from tenants.templatetags.perennial import day as short_day
 
@@ -366,7 +366,7 @@ _previewed: Final[Kept[tuple[Any, ...], Prepared[FollowUp]]] = Kept(QUERIES_KEPT
 def preview_row(member: Member, pk: int) -> FollowUp | None:
     """One of `preview_rows`; None for one that the member does not see."""
     key = (current_tenant().pk, *sees_by(member))
-    asked = _previewed.get(key, lambda: Prepared(preview_rows(member).filter(pk=ANY).order_by(), ANY))
+    asked = _previewed.get(key, lambda: Prepared(preview_rows(member).filter(pk=ANY_ROW).order_by(), ANY_ROW))
     return next(iter(asked.rows(pk)), None)
 
 

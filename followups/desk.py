@@ -14,16 +14,15 @@ from tenants.context import current_tenant
 from tenants.events import acting, record
 from tenants.kept import Kept
 from tenants.models import Member
-from tenants.prepared import QUERIES_KEPT, Prepared
+from tenants.prepared import ANY_ROW, QUERIES_KEPT, Prepared
 
-ANYBODY: Final = -1  # no member has this number: it holds the place of the one asked for
 _desks: Final[Kept[int, Prepared[Desk]]] = Kept(QUERIES_KEPT)
 
 
 def desk_of(member: Member) -> Desk | None:
     """The member's desk, or None for who has never chosen a view nor closed a day."""
     asked = _desks.get(
-        current_tenant().pk, lambda: Prepared(Desk.objects.filter(member_id=ANYBODY).order_by(), ANYBODY)
+        current_tenant().pk, lambda: Prepared(Desk.objects.filter(member_id=ANY_ROW).order_by(), ANY_ROW)
     )
     return next(iter(asked.rows(member.pk)), None)
 

@@ -19,7 +19,7 @@ from health import quality
 from health.figures import DROP, band_moves, usual_start
 from health.models import BandCount, HealthTally
 from tenants.context import current_tenant
-from tenants.frames import insert_frame, read_frame
+from tenants.frames import insert_frame, read_frame, without_index_alone
 from tenants.policies import active_policy
 from tenants.runs import Counts, Piece, Step
 
@@ -83,7 +83,7 @@ def _bands(customers: Sequence[int] | None = None) -> pl.DataFrame:
         for test in ("> 0", "< 0", f"<= {-DROP}")
     )
     ids = None if customers is None else list(customers)
-    with _no_index_alone() if ids is None else nullcontext():
+    with connection.cursor() as cursor, without_index_alone(cursor) if ids is None else nullcontext():
         return read_frame(
             f"""
             SELECT c.owner_a_id, c.owner_b_id, h.band, count(*)::int, COALESCE(sum(s.monetary), 0)::bigint,
@@ -98,15 +98,6 @@ def _bands(customers: Sequence[int] | None = None) -> pl.DataFrame:
             schema=OWNERS | {"band": pl.String} | {name: pl.Int64 if name == "net" else pl.Int32 for name in _NUMBERS},
             few=ids is not None,
         )
-
-
-@contextmanager
-def _no_index_alone() -> Iterator[None]:
-    """The night has just written all over the pages: what an index alone would tell it must look up in each row."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_indexonlyscan = off")
-        yield
-        cursor.execute("SET LOCAL enable_indexonlyscan = on")
 
 
 def _add(moved: pl.DataFrame) -> None:

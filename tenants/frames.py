@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,16 +58,29 @@ def read_frame(sql: str, params: Sequence[Any] = (), *, schema: dict[str, Any], 
     return frame.with_columns(pl.col(name) == "t" for name in booleans)
 
 
-@contextmanager
-def without_loops(cursor: CursorWrapper) -> Iterator[None]:
+def without_loops(cursor: CursorWrapper) -> AbstractContextManager[None]:
     """Statements inside, which are about all of a tenant's rows or a part of them, join these by hash or by merging.
 
     Until the tables are analyzed again, the planner believes that a new tenant has one row, and nests loops over tens of
-    thousands: 25 s instead of 0.1. Only inside a transaction, which forgets it when it fails.
+    thousands: 25 s instead of 0.1.
     """
-    cursor.execute("SELECT set_config('enable_nestloop', 'off', true)")
+    return _planned_without(cursor, "enable_nestloop")
+
+
+def without_index_alone(cursor: CursorWrapper) -> AbstractContextManager[None]:
+    """Statements inside, which follow writes all over a table, read its rows.
+
+    What an index alone would tell of a page just written, PostgreSQL must look up in each of its rows.
+    """
+    return _planned_without(cursor, "enable_indexonlyscan")
+
+
+@contextmanager
+def _planned_without(cursor: CursorWrapper, kind: str) -> Iterator[None]:
+    """Only inside a transaction, which forgets it when it fails."""
+    cursor.execute("SELECT set_config(%s, 'off', true)", [kind])
     yield
-    cursor.execute("SELECT set_config('enable_nestloop', 'on', true)")
+    cursor.execute("SELECT set_config(%s, 'on', true)", [kind])
 
 
 def copy_frame(cursor: CursorWrapper, table: str, frame: pl.DataFrame, *, analyze: bool | Sequence[str] = True) -> None:

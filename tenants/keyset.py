@@ -36,6 +36,10 @@ class Window:
         """Whether it only keeps the windows behind it in their places."""
         return self.only is NOBODY
 
+    def within(self, part: Q) -> Window:
+        """Those of its rows that are in a part of the list; empty in an empty one."""
+        return Window(NOBODY if part is NOBODY else part & self.only, self.order)
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(name.removeprefix("-") for name in self.order)

@@ -15,6 +15,9 @@ M = TypeVar("M", bound=Model)
 QUERIES_KEPT: Final = 512
 """So many queries of one kind are kept by a process (tenants.kept), of as many firms or people."""
 
+ANY_ROW: Final = -1
+"""No row has this number: in a kept query it holds the place of the one that is asked for."""
+
 
 class Prepared(Generic[M]):
     """The rows of a query, put into SQL when it is made.

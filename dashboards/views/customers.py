@@ -63,13 +63,12 @@ class CustomerList(ListPage):
             return windows
         parts, others = [], Q()
         for meant in (*numbered(text), *beginning(text)):
-            parts.append(NOBODY if meant is NOBODY else others & meant)
-            others &= Q() if meant is NOBODY else ~meant
-        return [
-            Window(NOBODY if part is NOBODY else part & window.only, window.order)
-            for part in (*parts, others)
-            for window in windows
-        ]
+            if meant is NOBODY:
+                parts.append(NOBODY)
+            else:
+                parts.append(others & meant)
+                others &= ~meant
+        return [window.within(part) for part in (*parts, others) for window in windows]
 
     def context(self, rows: Sequence[Any]) -> dict[str, Any]:
         """Filters can be saved as a segment, those by a saved segment cannot."""
