@@ -146,6 +146,29 @@ FROM (
 WHERE f.whole > 0
 """
 
+# ── who had ordered ─────────────────────────────────────────────────────────
+
+_MONTH: Final = "({0}::date - (extract(day FROM {0}::date)::int - 1))"
+_DAYS_BEFORE: Final = "((1::bigint << (extract(day FROM {0}::date)::int - 1)) - 1)"
+
+
+def _ordered(customer: str, until: str, since: str = "") -> str:
+    """SQL that is true for a customer with a placed order on a day before `until` and, where it is said, from `since` on.
+
+    The rollup says on which days of a month there were orders, and its index has all of it: an order each would be
+    looked up all over the greatest table.
+    """
+    days = f"CASE WHEN a.month = {_MONTH.format(until)} THEN a.days & {_DAYS_BEFORE.format(until)} ELSE a.days END"
+    months = f"a.month <= {_MONTH.format(until)}"
+    if since:
+        months += f" AND a.month >= {_MONTH.format(since)}"
+        days += f" & CASE WHEN a.month = {_MONTH.format(since)} THEN ~{_DAYS_BEFORE.format(since)} ELSE -1 END"
+    return f"""EXISTS (
+        SELECT 1 FROM customers_activity a
+        WHERE a.tenant_id = %(tenant)s AND a.customer_id = {customer} AND {months} AND {days} <> 0
+    )"""
+
+
 # ── single facts ────────────────────────────────────────────────────────────
 
 Made = tuple[str, Mapping[str, Any]]
@@ -192,26 +215,26 @@ ORDER BY r.customer_id, r.contact_id, r.at DESC, r.id DESC
 """
 
 # A contact counts when its days to order are over: what it came to is then known for good.
-_REPURCHASE: Final = """
+_ASKED_ON: Final = "(i.at AT TIME ZONE %(zone)s)::date"
+_REPURCHASE: Final = f"""
 SELECT DISTINCT ON (i.customer_id)
-       'interaction' AS source, i.id AS row_id, i.customer_id, (i.at AT TIME ZONE %(zone)s)::date AS day,
+       'interaction' AS source, i.id AS row_id, i.customer_id, {_ASKED_ON} AS day,
        NULL::bigint AS doer,
        EXISTS (
            SELECT 1 FROM customers_order o
            WHERE o.tenant_id = %(tenant)s AND o.customer_id = i.customer_id AND o.kind = 'order'
              AND o.status = 'placed' AND o.placed_at > i.at
-             AND o.placed_on >= (i.at AT TIME ZONE %(zone)s)::date
-             AND o.placed_on <= (i.at AT TIME ZONE %(zone)s)::date + %(conversion_days)s
+             AND o.placed_on >= {_ASKED_ON} AND o.placed_on <= {_ASKED_ON} + %(conversion_days)s
        )::int AS num,
        1 AS den
 FROM customers_interaction i
 WHERE i.tenant_id = %(tenant)s AND i.at >= %(asked_from_at)s AND i.at < %(asked_until_at)s
   AND i.direction = 'outbound' AND i.kind <> 'message'
-  AND EXISTS (
+  AND ({_ordered("i.customer_id", _ASKED_ON)} OR EXISTS (
       SELECT 1 FROM customers_order b
       WHERE b.tenant_id = %(tenant)s AND b.customer_id = i.customer_id AND b.kind = 'order'
-        AND b.status = 'placed' AND b.placed_at <= i.at
-  )
+        AND b.status = 'placed' AND b.placed_on = {_ASKED_ON} AND b.placed_at <= i.at
+  ))
 ORDER BY i.customer_id, i.at, i.id
 """
 
@@ -304,18 +327,14 @@ def _next_month(day: dt.date) -> dt.date:
 
 
 # Whoever bought before the days that are compared with: whole days stand against whole days.
-_GREW: Final = """
+_GREW: Final = f"""
 SELECT c.id AS customer_id, (COALESCE(n.net, 0) - COALESCE(b.net, 0))::numeric / %(points)s AS num,
        COALESCE(b.net, 0)::numeric / %(points)s AS den
 FROM customers_customer c
-LEFT JOIN ({now}) n ON n.customer_id = c.id
-LEFT JOIN ({before}) b ON b.customer_id = c.id
+LEFT JOIN ({{now}}) n ON n.customer_id = c.id
+LEFT JOIN ({{before}}) b ON b.customer_id = c.id
 WHERE c.tenant_id = %(tenant)s AND (n.net IS NOT NULL OR b.net IS NOT NULL)
-  AND EXISTS (
-      SELECT 1 FROM customers_order o
-      WHERE o.tenant_id = %(tenant)s AND o.customer_id = c.id AND o.kind = 'order' AND o.status = 'placed'
-        AND o.placed_on < %(year_start)s
-  )
+  AND {_ordered("c.id", "%(year_start)s")}
 """
 
 # The tier with which a customer went into the period: what the first change since came from, else today's.
@@ -339,12 +358,7 @@ WHERE c.tenant_id = %(tenant)s AND COALESCE(b.before, n.tier, l.after, '') = %(b
 
 def _orders_within(day: str) -> str:
     """Whether the customer had ordered in the days before a day without which it counts as lapsed."""
-    return f"""EXISTS (
-        SELECT 1 FROM customers_order o
-        WHERE o.tenant_id = %(tenant)s AND o.customer_id = best.customer_id AND o.kind = 'order'
-          AND o.status = 'placed' AND o.placed_on < %({day})s
-          AND o.placed_on > %({day})s::date - %(lapsed_days)s
-    )"""
+    return _ordered("best.customer_id", f"%({day})s", since=f"(%({day})s::date - %(lapsed_days)s + 1)")
 
 
 _RETAINED: Final = f"""
