@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import django_filters as filters
 from django import forms
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import Customer
@@ -35,7 +36,7 @@ def in_state(rows: QuerySet[Any], state: str) -> QuerySet[Any]:
         return rows if state == "any" else rows.filter(closed_on__isnull=True)
     if state == "closed":
         return rows.filter(closed_on__isnull=False)
-    put_off = Q(snoozed_until__gt=Now())
+    put_off = Q(snoozed_until__gt=timezone.now())
     return rows.filter(
         put_off if state == "snoozed" else ~put_off | Q(snoozed_until__isnull=True), closed_on__isnull=True
     )
@@ -43,7 +44,7 @@ def in_state(rows: QuerySet[Any], state: str) -> QuerySet[Any]:
 
 def answered_in_time(*, in_time: bool) -> Q:
     """The condition that the first action came by the clock; or after it, or the clock ran out without one."""
-    done = Coalesce(F("first_action_at"), F("closed_at"), Now())
+    done = Coalesce(F("first_action_at"), F("closed_at"), Value(timezone.now()))
     if in_time:
         return Q(first_action_at__lte=F("due_at"))
     return Q(due_at__lt=done) & ~Q(first_action_at__lte=F("due_at"))
