@@ -9,6 +9,7 @@ import io
 import pytest
 import time_machine
 
+from customers.activity import refresh_activity
 from customers.models import Customer, Order, SurveyResponse
 from incentives.models import KpiClosing, KpiTarget, MemberJob
 from tenants.context import tenant_scope
@@ -168,6 +169,7 @@ def test_every_kpi_has_rows_that_open(cast, sign_in):
                 customer=customer, external_id=str(year), placed_at=cast.tenant.start_of(day), placed_on=day,
                 currency="GBP", net=money, digest="",
             )  # fmt: skip
+        refresh_activity(list(Order.objects.values_list("customer_id", "placed_on")))
     browser = sign_in(cast.ann)
     codes = browser.get(URL, {"period": "2026-W43"}).content.decode().count('scope="row"')
     assert codes == 12
