@@ -82,11 +82,12 @@ def starting(
     `looked_to` is as far as the last night looked, which was that of `since` (the same unless said otherwise).
 
     `customers`: customer_id, tier, since (the day the customer came under this cadence); several rows of one each count.
-    Also everybody who came under it after `since`: a touch of before may be overdue at once.
+    Also everybody who came under it on the day of `since` or after: a touch of before may be overdue at once, and on the
+    day itself it may have been after that night had asked, by a second one of the same day.
     """
     frame = conform(customers, CUSTOMERS).join(intervals(policy), on="tier")
     first = pl.col("since") + _days(offset_days(pl.col("customer_id"), pl.col("kind"), pl.col("interval")))
-    comes = ((first > (looked_to or since)) & (first <= as_of)) | (pl.col("since") > since)
+    comes = ((first > (looked_to or since)) & (first <= as_of)) | (pl.col("since") >= since)
     return frame.filter(comes).get_column("customer_id").unique().to_list()
 
 
