@@ -32,7 +32,6 @@ def copied(name: str) -> Iterator[None]:
     try:
         with _worked_in(name):
             yield
-            _end_what_is_left()
     finally:
         drop(name)
 
@@ -95,21 +94,50 @@ def template_name() -> str:
 
 
 def drop(name: str) -> None:
-    """Remove the database if it is there; nobody may be connected to it."""
+    """Remove the database if it is there, with the sessions that others have left in it.
+
+    A live server's thread whose browser has gone, or a process that was killed, may keep a session, or come for
+    another: nobody is let in any more, and each role ends its own. What they did is long committed, or never will be.
+    """
     connections.close_all()
+    with connections["owner"]._nodb_cursor() as cursor:
+        cursor.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+        if not cursor.rowcount:
+            return
+        cursor.execute(f"ALTER DATABASE {_quoted(name)} ALLOW_CONNECTIONS false")
     end = time.monotonic() + _PATIENCE_S
     while True:
+        left = _end_sessions(name)
         try:
             with connections["owner"]._nodb_cursor() as cursor:
-                return cursor.execute(f"DROP DATABASE IF EXISTS {_quoted(name)}")
+                cursor.execute(f"DROP DATABASE {_quoted(name)}")
+            return
         except OperationalError as error:
-            if not isinstance(error.__cause__, ObjectInUse) or time.monotonic() > end:
+            if not isinstance(error.__cause__, ObjectInUse):
                 raise
+            if time.monotonic() > end:
+                raise AssertionError(f"Sessions that do not end in {name}: {left}") from error
 
 
 _PATIENCE_S = 60.0
-"""A session that was closed is gone a moment later: on a busy machine after more than the five seconds that PostgreSQL
+"""A session that was ended is gone a moment later: on a busy machine after more than the five seconds that PostgreSQL
 waits for it."""
+
+
+def _end_sessions(name: str) -> list[tuple[str | None, ...]]:
+    """Each role ends its own sessions in the database, from outside of it. What they were: role, state, statement."""
+    with connections["owner"]._nodb_cursor() as cursor:
+        cursor.execute("SELECT usename, state, query FROM pg_stat_activity WHERE datname = %s", [name])
+        left = cursor.fetchall()
+    for alias in ("owner", "default"):
+        if connections[alias].settings_dict["USER"] in {role for role, *_rest in left}:
+            with connections[alias]._nodb_cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = %s AND usename = current_user",
+                    [name],
+                )
+    return left
 
 
 def _make(name: str, template: str) -> None:
@@ -132,20 +160,6 @@ def _worked_in(name: str) -> Iterator[None]:
         connections.close_all()
         for place, usual in zip(places, before, strict=True):
             place["NAME"] = usual
-
-
-def _end_what_is_left() -> None:
-    """A live server's thread whose browser has gone may leave its session behind: it would keep the owner from dropping.
-
-    The app role ends its own: what it did is long committed, or never will be.
-    """
-    with connections["default"].cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-            WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
-            """
-        )
 
 
 def _comment_on(name: str) -> str | None:

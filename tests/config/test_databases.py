@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
+import psycopg2
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission
@@ -67,6 +69,21 @@ def test_works_in_a_copy_that_is_gone_afterwards(steps):
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [name])
         assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("alias", ["owner", "default"])
+def test_drops_a_database_in_which_others_still_work(steps, alias):
+    name = f"{connections['owner'].settings_dict['NAME']}_left"
+    with databases.copied(name):
+        place = connections[alias].get_connection_params()
+    databases._make(name, databases.migrated())
+    with closing(psycopg2.connect(**place)) as left, left.cursor() as cursor:
+        databases.drop(name)
+        with pytest.raises(psycopg2.OperationalError, match="terminat"):
+            cursor.execute("SELECT 1")
+    with pytest.raises(psycopg2.OperationalError, match="does not exist"):
+        psycopg2.connect(**place)
+    databases.drop(name)
 
 
 @pytest.mark.django_db(databases=["default", "owner"])
