@@ -207,6 +207,20 @@ def bring_in(slug: str, files: dict[str, pl.DataFrame]) -> dict[str, dict[str, A
     return found
 
 
+def date_notes(slug: str, day: dt.date) -> int:
+    """Who has something new has it since noon of that day, and the minutes' look has passed: returns how many.
+
+    The clock is of another day. A night keeps what came in after its own, and would look at it again every night.
+    """
+    from customers.models import Arrival
+    from tenants.context import tenant_scope
+    from tenants.models import Tenant
+
+    tenant = Tenant.objects.get(slug=slug)
+    with tenant_scope(tenant):
+        return Arrival.objects.update(at=tenant.start_of(day) + dt.timedelta(hours=12), is_seen=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -215,7 +229,9 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=SHARE)
     asked = parser.parse_args()
     files = make(asked.folder, asked.day, asked.share)
-    json.dump({"customers": customers_of(files)} | bring_in(asked.slug, files), sys.stdout)
+    found = {"customers": customers_of(files)} | bring_in(asked.slug, files)
+    date_notes(asked.slug, asked.day)
+    json.dump(found, sys.stdout)
     sys.stdout.write("\n")
 
 
