@@ -295,20 +295,23 @@ WHERE d.day >= %(start)s AND d.day < %(until)s
 # ── a customer's whole period ───────────────────────────────────────────────
 
 
-def _net(name: str, first: dt.date, last: dt.date) -> Made:
-    """customer_id and net (points) of `[first, last)`: full months from the rollup, what they leave from the orders."""
+def _net(name: str, first: dt.date, last: dt.date, whose: str) -> Made:
+    """customer_id and net (points) of `[first, last)`: full months from the rollup, what they leave from the orders.
+
+    `whose`: a condition on customer_id.
+    """
     full = first if first.day == 1 else _next_month(first)
     over = max(full, last.replace(day=1))
     params = {f"{name}_first": first, f"{name}_full": full, f"{name}_over": over, f"{name}_last": last}
     orders = (
         "SELECT customer_id, net FROM customers_order WHERE tenant_id = %(tenant)s AND status = 'placed' "
-        "AND placed_on >= %({0}_{1})s AND placed_on < %({0}_{2})s"
+        f"AND placed_on >= %({{0}}_{{1}})s AND placed_on < %({{0}}_{{2}})s AND {whose}"
     )
     if full >= last.replace(day=1):  # no full month in it
         return _summed(orders.format(name, "first", "last")), params
     months = (
         "SELECT customer_id, net FROM customers_activity WHERE tenant_id = %(tenant)s "
-        f"AND month >= %({name}_full)s AND month < %({name}_over)s"
+        f"AND month >= %({name}_full)s AND month < %({name}_over)s AND {whose}"
     )
     pieces = [months]
     if first < full:
@@ -328,14 +331,14 @@ def _next_month(day: dt.date) -> dt.date:
 
 # Whoever bought before the days that are compared with: whole days stand against whole days.
 _GREW: Final = f"""
-SELECT c.id AS customer_id, (COALESCE(n.net, 0) - COALESCE(b.net, 0))::numeric / %(points)s AS num,
-       COALESCE(b.net, 0)::numeric / %(points)s AS den
-FROM customers_customer c
-LEFT JOIN ({{now}}) n ON n.customer_id = c.id
-LEFT JOIN ({{before}}) b ON b.customer_id = c.id
-WHERE c.tenant_id = %(tenant)s AND (n.net IS NOT NULL OR b.net IS NOT NULL)
-  AND {_ordered("c.id", "%(year_start)s")}
+SELECT customer_id, (now_net - before_net)::numeric / %(points)s AS num, before_net::numeric / %(points)s AS den
+FROM (
+    SELECT customer_id, COALESCE(n.net, 0) AS now_net, COALESCE(b.net, 0) AS before_net
+    FROM ({{now}}) n FULL JOIN ({{before}}) b USING (customer_id)
+) both_years
+WHERE {_ordered("both_years.customer_id", "%(year_start)s")}
 """
+_EVERYBODY: Final = "true"
 
 # The tier with which a customer went into the period: what the first change since came from, else today's.
 _BEST: Final = """
@@ -369,15 +372,16 @@ WHERE {_orders_within("start")}
 """
 
 
-def _growth(period: Period, params: Mapping[str, Any]) -> Made:
-    now, now_params = _net("now", params["start"], params["until"])
-    before, before_params = _net("before", params["year_start"], params["year_until"])
+def _growth(_period: Period, params: Mapping[str, Any], whose: str = _EVERYBODY) -> Made:
+    now, now_params = _net("now", params["start"], params["until"], whose)
+    before, before_params = _net("before", params["year_start"], params["year_until"], whose)
     return _GREW.replace("{now}", now).replace("{before}", before), {**now_params, **before_params}
 
 
 def _best_growth(period: Period, params: Mapping[str, Any]) -> Made:
-    sql, more = _growth(period, params)
-    return f"SELECT grew.* FROM ({sql}) grew JOIN ({_BEST}) best ON best.customer_id = grew.customer_id", more
+    # They are few: their money is looked up, not picked out of everybody's.
+    sql, more = _growth(period, params, "customer_id IN (SELECT customer_id FROM best)")
+    return f"WITH best AS MATERIALIZED ({_BEST}) {sql}", more
 
 
 # A lifetime value at the end is the next period's first; while there is none, the one of now.
