@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 
 from bench import day, trade
+from customers.models import Arrival
+from customers.services import arrived
 
 CUSTOMERS = 3_000
 TOMORROW = trade.LAST_DAY + dt.timedelta(days=1)
@@ -54,3 +56,9 @@ def test_prefers_who_orders_often(folder):
     times = orders.group_by("customer").len().with_columns(number="C" + pl.col("customer").cast(pl.String))
     chosen = day.make(folder, TOMORROW, 0.1)["orders"]["customer"].unique()
     assert times.filter(pl.col("number").is_in(chosen.implode()))["len"].mean() > 1.5 * times["len"].mean()
+
+
+def test_notes_who_has_something_new_as_of_the_day(cast, scope):
+    arrived([cast.customer().pk, cast.customer().pk])
+    assert day.date_notes("acme", TOMORROW) == 2
+    assert {(note.is_seen, scope.local_date(note.at)) for note in Arrival.objects.all()} == {(True, TOMORROW)}

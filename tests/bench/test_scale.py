@@ -53,6 +53,7 @@ def test_compares_it_with_the_rows_that_really_changed(rows):
 def test_brings_a_days_facts_in_before(rows):
     assert rows["a day's facts", "customers with something new"]["rows"] == 50
     assert rows["a day's facts", "orders"]["created"] > 0
+    assert rows["what the next night changed", "customers_arrival"]["removed"] == 50
 
 
 def test_asks_for_every_page_and_is_answered(rows):
