@@ -98,10 +98,12 @@ def _command_line(process: psutil.Process) -> str:
         return ""
 
 
-def kill(state: Path, part: str) -> None:
-    """kill -9 of the processes of that state whose command line mentions `part`."""
-    killed = [process for process in of_state(state) if part in _command_line(process)]
-    assert killed, f"no {part} to kill"
+def kill(state: Path, *parts: str) -> None:
+    """kill -9 of the processes of that state whose command line mentions one of `parts`; all are found beforehand."""
+    commands = {process: _command_line(process) for process in of_state(state)}
+    for part in parts:
+        assert any(part in command for command in commands.values()), f"no {part} to kill"
+    killed = [process for process, command in commands.items() if any(part in command for part in parts)]
     for process in killed:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -214,10 +216,10 @@ def test_recovers_when_everything_was_killed(state: Path, command: Callable[[], 
     first = command()
     urls = first.urls()
     run_sql(urls.database_url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    # In one blow: a server whose keeper dies is ended by the kernel, which would leave nothing to recover from.
+    kill(state, "config.servers", "postgres", "valkey-server")
     first.process.kill()
     first.process.wait()
-    kill(state, "config.servers")
-    kill(state, "postgres")
 
     again = command().urls()
     assert again == urls
