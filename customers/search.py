@@ -64,12 +64,17 @@ def named_like(rows: QuerySet[Any], text: str, customer: str = "pk") -> QuerySet
 
     Nothing typed: all rows. What cannot be in any name or number: none. One query is asked at once.
     """
+    return rows.filter(is_named(text, customer))
+
+
+def is_named(text: str, customer: str = "pk") -> Q:
+    """The condition of `named_like`."""
     if not text.strip():
-        return rows
+        return Q()
     asked = words(text)
     ways = [_ways(word) for word in asked]
     if not all(ways) or not ways:
-        return rows.filter(NOBODY)
+        return NOBODY
     few = _look_up([probe for word in ways for way in word for probe in way])
     known: set[int] | None = None
     conditions: list[Q] = []
@@ -79,9 +84,8 @@ def named_like(rows: QuerySet[Any], text: str, customer: str = "pk") -> QuerySet
             known = found if known is None else known & found
         if condition is not None:
             conditions.append(condition)
-    if known is not None:
-        rows = rows.filter(Among(F(customer), sorted(known)))
-    return reduce(lambda narrowed, condition: narrowed.filter(condition), conditions, rows)
+    among = Q() if known is None else Q(Among(F(customer), sorted(known)))
+    return reduce(and_, conditions, among)
 
 
 def _ways(word: Word) -> list[list[_Probe]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, get_args
 
@@ -19,9 +20,11 @@ from django.db.models import (
     Func,
     IntegerField,
     Max,
+    OuterRef,
     Q,
     QuerySet,
     SmallIntegerField,
+    Subquery,
     Value,
     When,
 )
@@ -31,7 +34,7 @@ from django.utils.translation import gettext as _
 
 from customers.asked import OfCustomer
 from customers.models import Interaction
-from customers.querysets import sees_by, visible_apart, visible_customers
+from customers.querysets import sees_by, visible_apart, visible_customers, whose
 from followups.rules.cadence import next_touch
 from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import URGENCY_FUTURE, URGENCY_MOST_DAYS, URGENCY_PER_DAY, URGENCY_TODAY
@@ -39,12 +42,12 @@ from followups.rules.spread import nearest
 from tenants.base import TenantQuerySet
 from tenants.context import current_tenant
 from tenants.kept import Kept
+from tenants.models import Member
 from tenants.permissions import SEES_ALL, Role
 from tenants.prepared import QUERIES_KEPT
 
 if TYPE_CHECKING:
     from customers.models import Customer
-    from tenants.models import Member
     from tenants.rules.calendar import Calendar
 
 View = Literal["mine", "covering", "all"]
@@ -230,24 +233,25 @@ def count_queue(
 ) -> QueueCounts:
     """Count the queues of a member. `rows` are all follow-ups of the tenant.
 
-    Of what a member sees of customers of their own or of a team in one query, a pass over each part, which an index
-    answers alone; of all customers each number by itself, up to MOST_COUNTED. `new` are those of the view that were
-    raised or moved after `since` and are not among the `known` ids; `found` those of the view that meet `only`.
+    Of an account manager's own customers in one pass over each part, which an index answers alone; of a team's and of
+    all customers, who may have tens of thousands open, each number by itself, up to MOST_COUNTED. `new` are those of
+    the view that were raised or moved after `since` and are not among the `known` ids; `found` those of the view that
+    meet `only`.
     """
-    if member.role in SEES_ALL:
-        return _count_some(rows, member, view, today, _fresh(since, known), only)
+    put = _pass if member.role == Role.ACCOUNT_MANAGER else _numbers
     if since is None or only != Q():
-        sql, params = _counts(rows, member, view, today, _fresh(since, known), only)
+        sql, params = put(rows, member, view, today, _fresh(since, known), only)
     else:
         # To put the query together takes about as long as to ask it.
         anybody = range(-len(known), 0)  # no row has these numbers: they hold the places of the known ones
         key = (current_tenant().pk, member.pk, sees_by(member), view, today, len(known))
-        sql, kept = _kept_counts.get(key, lambda: _counts(rows, member, view, today, _fresh(ANY_MOMENT, anybody), only))
+        sql, kept = _kept_counts.get(key, lambda: put(rows, member, view, today, _fresh(ANY_MOMENT, anybody), only))
         said = dict(zip(anybody, known, strict=True)) | {ANY_MOMENT: since}
         params = [said.get(each, each) for each in kept]
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return QueueCounts(*cursor.fetchone())
+        counts = QueueCounts(*cursor.fetchone())
+    return counts if only != Q() else replace(counts, found=getattr(counts, view))
 
 
 ANY_MOMENT: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
@@ -255,25 +259,24 @@ ANY_MOMENT: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
 _kept_counts: Final[Kept[tuple[Any, ...], tuple[str, list[Any]]]] = Kept(QUERIES_KEPT)
 
 
-def _counts(
+def _pass(
     rows: FollowUpQuerySet, member: Member, view: View, today: dt.date, fresh: Q, only: Q
 ) -> tuple[str, list[Any]]:
-    """The query of `count_queue` for who does not see all, and its values."""
+    """The query of `count_queue` as one pass over what the member sees, and its values."""
     # Of each row what the index has of it.
     columns = [rows.filter(part).waiting(today).values("day", "assignee", "owner_b") for part in visible_apart(member)]
-    parts = [each.order_by().query.sql_with_params() for each in columns]
+    seen = _Sql.all_of(each.order_by() for each in columns)
     waiting = rows.visible_to(member).waiting(today).filter(in_view(member, view))
     mine, covering, here = (_seen_in(member, each) for each in ("mine", "covering", view))
-    new = _Number.of(waiting.filter(fresh))
-    found = _Number(f"count(*) FILTER (WHERE {here})") if only == Q() else _Number.of(waiting.filter(only))
+    new, found = _Sql.number([waiting.filter(fresh)]), _found([waiting], only)
     # Not in groups: for tens of thousands of rows, to find its group takes longer than to read the row.
     sql = f"""
             SELECT count(*) FILTER (WHERE {mine}), count(*) FILTER (WHERE {covering}), count(*),
                    count(*) FILTER (WHERE {here} AND day = %s), count(*) FILTER (WHERE {here} AND day < %s),
                    greatest(0, %s - min(day) FILTER (WHERE {here})), {new.sql}, {found.sql}
-            FROM ({" UNION ALL ".join(sql for sql, _given in parts)}) AS seen (day, assignee, owner_b)
+            FROM ({seen.sql}) AS seen (day, assignee, owner_b)
             """
-    return sql, [today, today, today, *new.params, *found.params, *(each for _sql, given in parts for each in given)]
+    return sql, [today, today, today, *new.params, *found.params, *seen.params]
 
 
 def _seen_in(member: Member, view: View) -> str:
@@ -284,42 +287,77 @@ def _seen_in(member: Member, view: View) -> str:
     return f"owner_b = {me} AND assignee IS DISTINCT FROM {me}" if view == "covering" else "true"
 
 
-class _Number(NamedTuple):
-    """A number within a query."""
+def _numbers(
+    rows: FollowUpQuerySet, member: Member, view: View, today: dt.date, fresh: Q, only: Q
+) -> tuple[str, list[Any]]:
+    """The query of `count_queue` with each number by itself, and its values."""
+    everything = [rows.filter(part).waiting(today) for part in visible_apart(member)]
+    # What is assigned to a person, or covered by one, has an index of its own, and so has what was written lately.
+    seen = rows.visible_to(member).waiting(today)
+    here = everything if view == "all" else [seen.filter(in_view(member, view))]
+    late = due_filter("late", today)
+    oldest = _first_day(rows.waiting(today).filter(in_view(member, view) & late), member)
+    numbers = [
+        _Sql.number([seen.filter(in_view(member, "mine"))]),
+        _Sql.number([seen.filter(in_view(member, "covering"))]),
+        _Sql.number(everything),
+        _Sql.number(part.filter(due_filter("today", today)) for part in here),
+        _Sql.number(part.filter(late) for part in here),
+        _Sql(f"greatest(0, %s - {oldest.sql})", [today, *oldest.params]),
+        _Sql.number([seen.filter(in_view(member, view) & fresh)]),
+        _found(here, only),
+    ]
+    return f"SELECT {', '.join(each.sql for each in numbers)}", [value for each in numbers for value in each.params]
+
+
+def _found(here: Iterable[FollowUpQuerySet], only: Q) -> _Sql:
+    """How many rows of a view meet a condition; without one it is the number of the view."""
+    return _Sql("NULL") if only == Q() else _Sql.number(part.filter(only) for part in here)
+
+
+def _first_day(rows: FollowUpQuerySet, member: Member) -> _Sql:
+    """The first day of the rows that a member sees: one look into an index for each owner, not a walk over all."""
+    first = rows.order_by("day").values("day")
+    if member.role in SEES_ALL:
+        firsts: list[QuerySet[Any]] = [first[:1]]
+    else:
+        owners = Member.objects.filter(pk__in=whose(member)).order_by()
+        owned, covered = (
+            owners.values(first_day=Subquery(first.filter(**{owner: OuterRef("pk")})[:1]))
+            for owner in ("owner_a", "owner_b")
+        )
+        firsts = [owned, covered, first.filter(owner_a__isnull=True, owner_b__isnull=True)[:1]]
+    days = _Sql.all_of(firsts)
+    return _Sql(f"(SELECT min(day) FROM ({days.sql}) AS firsts (day))", days.params)
+
+
+class _Sql(NamedTuple):
+    """A piece of a query, and its values."""
 
     sql: str
     params: Sequence[Any] = ()
 
     @classmethod
-    def of(cls, rows: FollowUpQuerySet) -> _Number:
-        """How many rows there are."""
-        try:
-            sql, params = rows.order_by().values("pk").query.sql_with_params()
-        except EmptyResultSet:
+    def all_of(cls, parts: Iterable[QuerySet[Any]]) -> _Sql:
+        """The rows of all parts, one after the other; parts of which none can have a row have no statement."""
+        said = []
+        for part in parts:
+            with suppress(EmptyResultSet):
+                said.append(part.query.sql_with_params())
+        return cls(
+            " UNION ALL ".join(f"({sql})" for sql, _given in said), [each for _sql, given in said for each in given]
+        )
+
+    @classmethod
+    def number(cls, parts: Iterable[QuerySet[Any]]) -> _Sql:
+        """How many rows the parts have, up to one more than MOST_COUNTED."""
+        rows = cls.all_of(part.order_by().values("day") for part in parts)
+        if not rows.sql:
             return cls("0")
-        return cls(f"(SELECT count(*) FROM ({sql}) AS counted)", params)
-
-
-def _count_some(rows: FollowUpQuerySet, member: Member, view: View, today: dt.date, fresh: Q, only: Q) -> QueueCounts:
-    waiting = rows.waiting(today)
-    here = waiting.filter(in_view(member, view))
-
-    def count(some: FollowUpQuerySet) -> int:
-        return some.order_by().values("pk")[: MOST_COUNTED + 1].count()
-
-    overdue = here.filter(due_filter("late", today))
-    oldest = overdue.order_by("day").values_list("day", flat=True).first()
-    everything = count(waiting)
-    return QueueCounts(
-        mine=count(waiting.filter(in_view(member, "mine"))),
-        covering=count(waiting.filter(in_view(member, "covering"))),
-        all=everything,
-        due_today=count(here.filter(due_filter("today", today))),
-        overdue=count(overdue),
-        oldest_days=(today - oldest).days if oldest else 0,
-        new=count(here.filter(fresh)),
-        found=everything if view == "all" and only == Q() else count(here.filter(only)),
-    )
+        return cls(
+            f"(SELECT count(*) FROM (SELECT FROM ({rows.sql}) AS seen LIMIT {MOST_COUNTED + 1}) AS counted)",
+            rows.params,
+        )
 
 
 def _fresh(since: dt.datetime | None, known: Collection[int]) -> Q:

@@ -26,7 +26,7 @@ from django.utils.translation import ngettext, pgettext
 from django_htmx.http import replace_url, reswap, retarget
 
 from customers.models import Customer
-from customers.search import named_like
+from customers.search import is_named
 from dashboards import today as reading
 from dashboards.places import waits_at
 from dashboards.today import OUTCOMES, Preview, Row, Strip
@@ -210,12 +210,12 @@ class TodayView(TenantView):
     def _ranked(self, most: int, without: Sequence[int] = ()) -> list[int]:
         if self.state.view == "all" and not self.state.q and self.member.role in SEES_ALL:
             return best_of_all(self.today, self.state.due, most, without)
-        rows = FollowUp.objects.queue(self.member, self.state.view, self.today).filter(self._only())
+        rows = FollowUp.objects.queue(self.member, self.state.view, self.today).filter(self._only)
         return list(rows.exclude(pk__in=without).values_list("pk", flat=True)[: max(0, most)])
 
+    @cached_property
     def _only(self) -> Q:
-        due = due_filter(self.state.due, self.today)
-        return due & Q(customer__in=named_like(Customer.objects.all(), self.state.q)) if self.state.q else due
+        return due_filter(self.state.due, self.today) & is_named(self.state.q, "customer_id")
 
     # ── what is shown ────────────────────────────────────────────────────────
 
@@ -257,7 +257,7 @@ class TodayView(TenantView):
             self.today,
             since=order.at,
             known=order.ids,
-            only=self._only(),
+            only=self._only,
         )
 
     def strip(self, pane: Pane) -> Strip:

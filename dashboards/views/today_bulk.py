@@ -51,7 +51,7 @@ class BulkAll(TodayView):
     @cached_property
     def ids(self) -> list[int]:
         """The follow-ups of the view now, one more than a bulk takes at most."""
-        rows = FollowUp.objects.queue(self.member, self.state.view, self.today).filter(self._only())
+        rows = FollowUp.objects.queue(self.member, self.state.view, self.today).filter(self._only)
         if self.state.view == "all" and self.member.role in SEES_ALL:
             rows = rows.order_by("pk")
         return list(rows.values_list("pk", flat=True)[: bulk.MOST + 1])

@@ -11,7 +11,6 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from customers.models import Customer
 from customers.search import named_like
 from risk.alerts.people import falls_to
 from risk.cases.services import cause_title
@@ -99,7 +98,7 @@ class AlertFilter(StrictFilterSet):
         fields: list[str] = []
 
     def named(self, rows: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
-        return rows.filter(customer__in=named_like(Customer.objects.all(), text.strip()))
+        return named_like(rows, text, "customer_id")
 
     def whose(self, rows: QuerySet[Any], _name: str, view: str) -> QuerySet[Any]:
         member = self.request.member

@@ -103,13 +103,29 @@ def test_has_nothing_to_rank_where_nothing_waits(raised, scope):
 
 @pytest.mark.parametrize("view", ["mine", "covering", "all"])
 def test_counts_everybodys_work_as_one_persons(many, raised, cast, view):
-    raised(cast.customer(owner_b=cast.eve), assignee=cast.ann)
-    raised(assignee=cast.eve)
+    raised(cast.customer(owner_b=cast.eve), assignee=cast.ann, due_on=TODAY - 3 * DAY)
+    raised(assignee=cast.eve, due_on=TODAY - 2 * DAY), raised(assignee=cast.eve)
     asked = {"since": NOON - dt.timedelta(hours=1), "only": due_filter("late", TODAY)}
-    one_by_one = count_queue(FollowUp.objects.all(), cast.eve, view, TODAY, **asked)
+    everybodys = count_queue(FollowUp.objects.all(), cast.eve, view, TODAY, **asked)
+    assert everybodys.oldest_days > 0
     cast.eve.role = "team_lead"  # sees them all as well: of the team
     FollowUp.objects.update(owner_a=cast.ann)
-    assert count_queue(FollowUp.objects.all(), cast.eve, view, TODAY, **asked) == one_by_one
+    assert count_queue(FollowUp.objects.all(), cast.eve, view, TODAY, **asked) == everybodys
+    cast.eve.role = "account_manager"  # and so again: their own
+    FollowUp.objects.update(owner_a=cast.eve)
+    assert count_queue(FollowUp.objects.all(), cast.eve, view, TODAY, **asked) == everybodys
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_counts_for_a_lead_what_they_see_for_whatever_reason(many, cast, turn):
+    everybodys = count_queue(FollowUp.objects.all(), cast.eve, "all", TODAY)
+    assert everybodys.found == everybodys.all > everybodys.overdue > 0 < everybodys.due_today
+    cast.eve.role = "team_lead"
+    owners = [(cast.ann, None), (None, cast.ann), (None, None)]  # the team's, covered by it, nobody's
+    for number, row in enumerate(FollowUp.objects.order_by("day", "pk"), start=turn):
+        row.owner_a, row.owner_b = owners[number % 3]
+        row.save()
+    assert count_queue(FollowUp.objects.all(), cast.eve, "all", TODAY) == everybodys
 
 
 def test_says_when_there_are_more_than_anybody_counts(many, cast, monkeypatch):
