@@ -33,23 +33,17 @@ def _ways(member: Member, path: str) -> list[Q]:
     if member.role in SEES_ALL:
         return [Q()]
     # As numbers, not as a join: the planner knows how many customers each of them has.
-    people = whose(member)
-    ways = [Q(**{f"{path}owner_a__in": people}), Q(**{f"{path}owner_b__in": people})]
+    ways = [Q(**{f"{path}owner_a__in": member.people}), Q(**{f"{path}owner_b__in": member.people})]
     if member.role == Role.TEAM_LEAD:
         ways.append(Q(**{f"{path}owner_a__isnull": True, f"{path}owner_b__isnull": True}))
     return ways
-
-
-def whose(member: Member) -> list[int]:
-    """The people whose customers a member sees who does not see all: their own, and for a lead the team's."""
-    return [member.pk, *(member.team_members if member.role == Role.TEAM_LEAD else ())]
 
 
 def sees_by(member: Member) -> tuple[Any, ...]:
     """All that `visible_customers` depends on: for whom it is equal, they see the same."""
     if member.role in SEES_ALL:
         return ()
-    return (member.role, *whose(member))
+    return (member.role, *member.people)
 
 
 def visible_apart(member: Member, path: str = "") -> list[Q]:

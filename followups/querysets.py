@@ -34,7 +34,7 @@ from django.utils.translation import gettext as _
 
 from customers.asked import OfCustomer
 from customers.models import Interaction
-from customers.querysets import sees_by, visible_apart, visible_customers, whose
+from customers.querysets import sees_by, visible_apart, visible_customers
 from followups.rules.cadence import next_touch
 from followups.rules.policy import CadencePolicy
 from followups.rules.ranking import URGENCY_FUTURE, URGENCY_MOST_DAYS, URGENCY_PER_DAY, URGENCY_TODAY
@@ -321,7 +321,7 @@ def _first_day(rows: FollowUpQuerySet, member: Member) -> _Sql:
     if member.role in SEES_ALL:
         firsts: list[QuerySet[Any]] = [first[:1]]
     else:
-        owners = Member.objects.filter(pk__in=whose(member)).order_by()
+        owners = Member.objects.filter(pk__in=member.people).order_by()
         owned, covered = (
             owners.values(first_day=Subquery(first.filter(**{owner: OuterRef("pk")})[:1]))
             for owner in ("owner_a", "owner_b")

@@ -199,6 +199,12 @@ class Member(TenantModel):
             return []
         return list(Member.objects.filter(team_id=self.team_id).order_by("pk").values_list("pk", flat=True))
 
+    @property
+    def people(self) -> list[int]:
+        """The ids of those whose customers, work and pay one sees who does not see all: oneself, and a lead the team."""
+        team = self.team_members if self.role == Role.TEAM_LEAD else []
+        return [self.pk, *(pk for pk in team if pk != self.pk)]
+
 
 class ApiToken(TenantModel):
     """Lets a programme act as a member, within its scopes, until it expires. Only a hash is kept."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from django.core.exceptions import ValidationError
 
 from incentives.kpis.figures import jobs_on
-from incentives.models.growth import people_of
 from incentives.rules.growth import takes_part
 from incentives.rules.kpis import Period
 from tenants.context import current_tenant
@@ -47,7 +46,7 @@ def _is_lead_of(member: Member, person: Member) -> bool:
 
 def may_look(member: Member, person: Member) -> bool:
     """Whether a member sees a person's growth: their own, a lead's team's, all for who sees all."""
-    return member.role in SEES_ALL or person.pk in people_of(member)
+    return member.role in SEES_ALL or person.pk in member.people
 
 
 def bosses_of(person: Member, among: Iterable[Member]) -> list[Member]:

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from customers.querysets import visible_customers
 from tenants.base import TenantQuerySet
-from tenants.permissions import SEES_ALL, Role
+from tenants.permissions import SEES_ALL
 
 if TYPE_CHECKING:
     from tenants.models import Member
@@ -25,8 +25,7 @@ def visible_rewards(member: Member, path: str = "") -> Q:
     """
     if member.role in SEES_ALL:
         return Q()
-    whose = [member.pk, *member.team_members] if member.role == Role.TEAM_LEAD else [member.pk]
-    paid_to = Q(**{f"{path}kind__in": PAY, f"{path}member__in": whose})
+    paid_to = Q(**{f"{path}kind__in": PAY, f"{path}member__in": member.people})
     return paid_to | (~Q(**{f"{path}kind__in": PAY}) & visible_customers(member, f"{path}customer__"))
 
 

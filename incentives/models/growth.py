@@ -16,7 +16,7 @@ from customers.querysets import OfCustomerQuerySet
 from incentives.models.kpis import Job
 from tenants.base import FixedPointField, TenantForeignKey, TenantModel, TenantQuerySet, manager
 from tenants.models import Member
-from tenants.permissions import SEES_ALL, Role
+from tenants.permissions import SEES_ALL
 
 
 class Dimension(models.TextChoices):
@@ -37,11 +37,6 @@ def _not(name: str) -> Q:
     return Q(**{f"{name}__isnull": True}) | ~Q(**{name: F("member")})
 
 
-def people_of(member: Member) -> list[int]:
-    """Whose rows a member sees who does not see all: their own, and a lead those of the team."""
-    return [member.pk, *member.team_members] if member.role == Role.TEAM_LEAD else [member.pk]
-
-
 class CertificationQuerySet(TenantQuerySet):
     """Certifications."""
 
@@ -49,7 +44,7 @@ class CertificationQuerySet(TenantQuerySet):
         """One's own and those one reviews; a lead's team's; all for who sees all."""
         if member.role in SEES_ALL:
             return self
-        return self.filter(Q(member_id__in=people_of(member)) | Q(reviewer=member))
+        return self.filter(Q(member_id__in=member.people) | Q(reviewer=member))
 
 
 class Certification(TenantModel):
@@ -161,7 +156,7 @@ class TrainingQuerySet(TenantQuerySet):
         """One's own and those one is mentor of; a lead's team's; all for who sees all."""
         if member.role in SEES_ALL:
             return self
-        return self.filter(Q(member_id__in=people_of(member)) | Q(mentor=member))
+        return self.filter(Q(member_id__in=member.people) | Q(mentor=member))
 
 
 class Training(TenantModel):
@@ -244,7 +239,7 @@ class PromotionNoteQuerySet(TenantQuerySet):
         """One's own; a lead's team's; all for who sees all."""
         if member.role in SEES_ALL:
             return self
-        return self.filter(member_id__in=people_of(member))
+        return self.filter(member_id__in=member.people)
 
 
 class PromotionNote(TenantModel):

@@ -216,7 +216,7 @@ def test_recovers_when_everything_was_killed(state: Path, command: Callable[[], 
     first = command()
     urls = first.urls()
     run_sql(urls.database_url, "CREATE TABLE kept AS SELECT 42 AS answer")
-    # In one blow: a server whose keeper dies is ended by the kernel, which would leave nothing to recover from.
+    # In one blow: the kernel ends a server with its keeper, and then there may be none left to kill.
     kill(state, "config.servers", "postgres", "valkey-server")
     first.process.kill()
     first.process.wait()
